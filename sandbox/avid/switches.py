@@ -1,0 +1,33 @@
+"""Where the contract leaves AvidXchange's form open, a switch says which form this sandbox shows."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class AvidSwitches:
+    """The forms of one tenant (contracts/avidxchange.md §1-§3). The defaults are the plain ones; each switch is a quirk that exists or may.
+    They are chosen before the AvidSystem is made.
+
+    paging: `links` gives Paging with a `next` link, `page_number` gives Paging without links, `none` gives Items without Paging (one page),
+    `bare` gives the array itself (one page).
+    """
+
+    company_token_header: str = "CompanyToken"
+    user_token_header: str = "UserToken"
+    page_size: int = 100
+    paging: Literal["links", "page_number", "none", "bare"] = "links"
+    page_count_name: Literal["PageCount", "Pages"] = "PageCount"
+    successful: Literal["boolean", "text"] = "boolean"
+    single_as_object: bool = False
+    """Results and Errors that hold one entry come as that object instead of an array."""
+    ids: Literal["number", "text"] = "number"
+    money: Literal["number", "text"] = "number"
+    timestamp_separator: Literal["T", " "] = "T"
+    timestamp_fraction: bool = False
+    remittances: Literal["inline", "separate"] = "inline"
+    """`separate`: payments carry no Remittances, only /payments/{id}/remittances does."""
+    vendor_updates: Literal["all", "active_only"] = "all"
+    """`active_only`: an existing vendor takes over nothing but IsActive, and still answers Successful."""
+    acknowledged_batches_listed: bool = True
+    payments_name_accounting_system: bool = False
