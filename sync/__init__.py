@@ -1,0 +1,1 @@
+"""The connector between Dynamics 365 Finance & Operations and AvidXchange."""

@@ -1,0 +1,282 @@
+"""The connection document: everything about one customer but the values of its secrets.
+
+It is JSON, checked whole before it is stored and whenever it is read. Every error names the field as the person wrote it and the remedy.
+"""
+
+import re
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from sync.errors import FixConfiguration
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+SecretName = Annotated[str, StringConstraints(pattern=r"^[0-9a-zA-Z-]{1,127}$")]
+"""The name of a secret in Key Vault, never its value."""
+ConnectionId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")]
+Host = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+$", min_length=3, max_length=253)]
+
+MAIN_ACCOUNT = "MainAccount"
+STAGES = ("vendors", "gl_accounts", "dimensions", "invoices", "payments")
+
+
+class Strict(BaseModel):
+    """An unknown key is an error: a typing mistake never becomes a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class D365Settings(Strict):
+    """How to reach the customer's F&O environment (contracts/d365-fo.md §4)."""
+
+    environment_url: str
+    tenant: Name
+    client_id: Name
+    client_secret: SecretName
+    authority_host: Host = "login.microsoftonline.com"
+    page_size: Annotated[int, Field(ge=100, le=10_000)] = 5_000
+    courtesy_requests_per_5_minutes: Annotated[int, Field(ge=100)] | None = None
+
+    @field_validator("environment_url")
+    @classmethod
+    def _environment(cls, url: str) -> str:
+        if not re.fullmatch(r"https://[a-z0-9.-]+", url):
+            raise ValueError("write it as https://<environment>.operations.dynamics.com, lower case, without a path or a trailing slash")
+        return url
+
+    @property
+    def host(self) -> str:
+        """The environment's host name."""
+        return self.environment_url.removeprefix("https://")
+
+    @property
+    def scope(self) -> str:
+        """The token scope of the environment."""
+        return f"{self.environment_url}/.default"
+
+
+class CompanyUserTokens(Strict):
+    """AvidXchange's Company Token and User Token, each the name of a secret (contracts/avidxchange.md §1)."""
+
+    method: Literal["company_user_tokens"] = "company_user_tokens"
+    company_token: SecretName
+    user_token: SecretName
+
+
+class AvidSettings(Strict):
+    """How to reach the customer's AvidXchange. `profile` overrides single entries of the dialect `avid-v1`."""
+
+    host: Host
+    version: Name = "v1"
+    auth: CompanyUserTokens
+    profile: dict[str, str | int | bool] = Field(default_factory=dict)
+
+
+class Policy(StrEnum):
+    """When a payment is written: once it is settled, or already when it is issued."""
+
+    ON_SETTLED = "on_settled"
+    ON_ISSUE = "on_issue"
+
+
+class PaymentMethod(Strict):
+    """What one AvidXchange payment method is in D365 for one company."""
+
+    d365_method: Name
+    bank_account: Name
+    policy: Policy = Policy.ON_SETTLED
+
+
+PaymentKind = Literal["check", "ach", "virtual_card", "internal"]
+
+
+class Company(Strict):
+    """One legal entity and the accounting system that stands for it (one to one, contracts/avidxchange.md §3)."""
+
+    id: Name
+    accounting_system: Name
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
+    payment_journal: Name
+    invoice_payment_method: str = ""
+    payment_methods: dict[PaymentKind, PaymentMethod] = Field(default_factory=dict)
+    bank_client_ids: tuple[str, ...] = ()
+    first_open_day: date | None = None
+    procurement_category: str = ""
+    procurement_hierarchy: str = ""
+
+    @field_validator("id")
+    @classmethod
+    def _lower(cls, value: str) -> str:
+        return value.lower()
+
+
+class PurchaseOrders(StrEnum):
+    """What happens to an invoice that names a purchase order (contracts/d365-fo.md §5)."""
+
+    PARK = "park"
+    REFERENCE = "reference"
+
+
+class PostingDates(StrEnum):
+    """What happens to a posting date before the first open day."""
+
+    PARK = "park"
+    FIRST_OPEN_DAY = "first_open_day"
+
+
+class MixedDimensions(StrEnum):
+    """What a payment line gets for a dimension whose paid distributions differ (contracts/d365-fo.md §6)."""
+
+    BLANK = "blank"
+    LARGEST = "largest"
+    PARK = "park"
+
+
+class SettlementAmount(StrEnum):
+    """Which reading of SettlementAmountInInvoiceCurrency the environment takes (unknown: contracts/d365-fo.md §6)."""
+
+    GROSS = "gross"
+    NET = "net"
+
+
+class Policies(Strict):
+    """The customer's decisions."""
+
+    purchase_orders: PurchaseOrders = PurchaseOrders.PARK
+    posting_dates: PostingDates = PostingDates.PARK
+    mixed_dimensions: MixedDimensions = MixedDimensions.BLANK
+    settlement_amount: SettlementAmount = SettlementAmount.GROSS
+    dimensions_on_account: bool = True
+    dimensions_on_offset: bool = True
+    send_tax_ids: bool = False
+    truncate_long_texts: bool = False
+    unknown_settle_minutes: Annotated[float, Field(gt=0, le=1_440)] = 15
+    d365_read_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 120
+    issued_too_long_days: Annotated[int, Field(ge=1)] = 10
+    journal_lines: Annotated[int, Field(ge=1, le=500)] = 500
+    concurrency: Annotated[int, Field(ge=1, le=32)] = 4
+    deactivation_guard_percent: Annotated[int, Field(ge=0, le=100)] = 5
+    deactivation_guard_rows: Annotated[int, Field(ge=0)] = 10
+
+    @model_validator(mode="after")
+    def _settle_outlives_the_client(self) -> Self:
+        if self.unknown_settle_minutes * 60 <= self.d365_read_timeout_seconds:
+            raise ValueError(
+                "unknown_settle_minutes must be longer than d365_read_timeout_seconds, or a late write is taken for a lost one"
+            )
+        return self
+
+
+class StageSchedule(Strict):
+    """When a stage is due. `every_minutes` 0 means at every tick of its timer."""
+
+    every_minutes: Annotated[int, Field(ge=0, le=10_080)]
+    paused: bool = False
+
+
+class QuietHours(Strict):
+    """Hours of the day (UTC) in which nothing starts; `until` may lie on the next day."""
+
+    from_hour: Annotated[int, Field(ge=0, le=23)]
+    until_hour: Annotated[int, Field(ge=0, le=23)]
+
+
+class Schedules(Strict):
+    """One interval per stage (design §2, Timers)."""
+
+    vendors: StageSchedule = StageSchedule(every_minutes=30)
+    gl_accounts: StageSchedule = StageSchedule(every_minutes=30)
+    dimensions: StageSchedule = StageSchedule(every_minutes=30)
+    invoices: StageSchedule = StageSchedule(every_minutes=15)
+    payments: StageSchedule = StageSchedule(every_minutes=15)
+    quiet_hours: QuietHours | None = None
+
+    def of(self, stage: str) -> StageSchedule:
+        """The schedule of a stage by its name."""
+        schedule = getattr(self, stage)
+        assert isinstance(schedule, StageSchedule)
+        return schedule
+
+
+class StartFrom(Strict):
+    """The first day each deliver stage lets in: invoices by their batch's close date, payments by their date. No default (design §1)."""
+
+    invoices: date
+    payments: date
+
+
+class Connection(Strict):
+    """One customer."""
+
+    id: ConnectionId
+    name: Name
+    paused: bool = False
+    d365: D365Settings
+    avidxchange: AvidSettings
+    companies: Annotated[tuple[Company, ...], Field(min_length=1)]
+    code_groups: dict[Name, Name]
+    """D365 name (MainAccount or a financial dimension) to the AvidXchange code group that holds its values."""
+    null_placeholder: str = ""
+    """The code that stands for "no value" where a code group insists on one."""
+    sales_tax_code_group: str = ""
+    """The code group whose codes are D365 item sales tax groups; empty: lines carry no tax."""
+    ignored_code_groups: tuple[Name, ...] = ()
+    """Code groups of AvidXchange that mean nothing to D365."""
+    start_from: StartFrom
+    policies: Policies = Policies()
+    schedules: Schedules = Schedules()
+
+    @model_validator(mode="after")
+    def _maps_are_one_to_one(self) -> Self:
+        for what, values in (
+            ("companies.id", [company.id for company in self.companies]),
+            ("companies.accounting_system", [company.accounting_system for company in self.companies]),
+            ("code_groups", [*self.code_groups.values()]),
+            ("companies.bank_client_ids", [bank for company in self.companies for bank in company.bank_client_ids]),
+        ):
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                raise ValueError(f"{what}: {', '.join(twice)} stands twice; each must be named once")
+        if MAIN_ACCOUNT not in self.code_groups:
+            raise ValueError("code_groups: MainAccount is not mapped; name the code group that holds the GL accounts")
+        return self
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """The mapped financial dimensions, without the main account."""
+        return tuple(name for name in self.code_groups if name != MAIN_ACCOUNT)
+
+    def company(self, company_id: str) -> Company:
+        """The company by its id, without case. FixConfiguration when the document has none."""
+        for company in self.companies:
+            if company.id == company_id.lower():
+                return company
+        raise FixConfiguration(f"Company {company_id} is not in the connection {self.id}: add it under companies.", field="companies")
+
+    def company_of_system(self, accounting_system: str) -> Company:
+        """The company of an accounting system. FixConfiguration when the document has none."""
+        for company in self.companies:
+            if company.accounting_system == accounting_system:
+                return company
+        raise FixConfiguration(
+            f"Accounting system {accounting_system} is not mapped in the connection {self.id}: add it under companies.",
+            field="companies.accounting_system",
+        )
+
+
+def parse_connection(text: str) -> Connection:
+    """The document from JSON text. FixConfiguration lists every field that is wrong, each with what to do."""
+    try:
+        return Connection.model_validate_json(text)
+    except ValidationError as error:
+        problems = [
+            _problem(".".join(str(part) for part in item["loc"]), item["msg"])
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+        raise FixConfiguration("The connection document is not valid: " + "; ".join(problems), field=problems[0].split(":")[0]) from None
+
+
+def _problem(place: str, message: str) -> str:
+    return f"{place or 'document'}: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,11 @@
+"""What became of the items of a write that takes many at once."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """What became of one item. Not ok: `messages` has at least one sentence."""
+
+    ok: bool
+    messages: tuple[str, ...] = ()

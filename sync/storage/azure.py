@@ -1,0 +1,63 @@
+"""Opening the storage account, by connection string or by identity: both are ways of production."""
+
+from dataclasses import dataclass
+from typing import Final, TypedDict
+
+from azure.core.credentials import TokenCredential
+from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from sync.errors import FixConfiguration
+from sync.storage.azure_blobs import AzureBlobs
+from sync.storage.azure_queues import AzureQueues
+from sync.storage.azure_tables import AzureTables
+
+SETTING: Final = "AzureWebJobsStorage"
+
+
+class ClientOptions(TypedDict):
+    """Options that all three SDKs take: none retries by itself, times in seconds."""
+
+    retry_total: int
+    connection_timeout: float
+    read_timeout: float
+
+
+OPTIONS: Final = ClientOptions(retry_total=0, connection_timeout=5, read_timeout=30)
+
+
+@dataclass(frozen=True)
+class AzureStorage:
+    """The three services, each call one attempt. `sync.storage.patient.patient` makes them persist."""
+
+    tables: AzureTables
+    queues: AzureQueues
+    blobs: AzureBlobs
+
+
+def open_storage(*, connection_string: str = "", account: str = "", credential: TokenCredential | None = None) -> AzureStorage:
+    """The storage account of `connection_string`, or by name with an identity. FixConfiguration when neither is usable. Sends nothing."""
+    if connection_string:
+        return _by_connection_string(connection_string)
+    if not account or credential is None:
+        raise FixConfiguration(
+            "No storage is configured: set AzureWebJobsStorage, or AzureWebJobsStorage__accountName with an identity.", field=SETTING
+        )
+    return AzureStorage(
+        AzureTables(TableServiceClient(f"https://{account}.table.core.windows.net", credential=credential, **OPTIONS)),
+        AzureQueues(QueueServiceClient(f"https://{account}.queue.core.windows.net", credential=credential, **OPTIONS)),
+        AzureBlobs(BlobServiceClient(f"https://{account}.blob.core.windows.net", credential=credential, **OPTIONS)),
+    )
+
+
+def _by_connection_string(text: str) -> AzureStorage:
+    try:
+        return AzureStorage(
+            AzureTables(TableServiceClient.from_connection_string(text, **OPTIONS)),
+            AzureQueues(QueueServiceClient.from_connection_string(text, **OPTIONS)),
+            AzureBlobs(BlobServiceClient.from_connection_string(text, **OPTIONS)),
+        )
+    except ValueError:
+        # Not chained: the SDK's text may quote the connection string, which holds a key.
+        raise FixConfiguration("The storage connection string is not valid: copy it whole from the account.", field=SETTING) from None
