@@ -1,0 +1,172 @@
+"""Calls to AvidXchange: lists, upserts and single writes, each answer in its class of what to do (contracts/avidxchange.md §4)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Protocol
+from urllib.parse import quote
+
+from sync.avid.envelopes import Page, read_page, read_results
+from sync.avid.jsontext import Json, Row, Unreadable, json_text, read_json
+from sync.avid.paging import Site, walk
+from sync.avid.profile import Profile
+from sync.avid.refusals import is_busy, refusal_in, sentence_of
+from sync.causes import Cause
+from sync.errors import FixConfiguration, FixData, OutcomeUnknown, SignInAgain, SyncError, TryLater
+from sync.http.wire import HttpRequest, HttpResponse
+from sync.outcomes import ItemResult
+
+DATA_STATUSES: Final = frozenset({400, 409, 413, 422})
+"""What is wrong is in the body that was sent."""
+SPLITS: Final = 30
+"""How often a refused upsert is halved to find the item at fault, before the rest is given up as refused."""
+
+
+class Http(Protocol):
+    """What is asked of `sync.http.client.HttpClient`."""
+
+    def send(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
+        """The answer; raises Throttled, TryLater, SignInAgain, FixConfiguration and, for a write, OutcomeUnknown."""
+        ...
+
+
+class Calls:
+    """Requests to one AvidXchange. `what` is what a sentence calls the resource, `entry` the profile entry of its path.
+
+    `entry` empty, or a link: a 404 means that there are no rows.
+    """
+
+    def __init__(self, http: Http, base_url: str, profile: Profile) -> None:
+        self._http = http
+        self._site = Site(base_url)
+        self._profile = profile
+
+    def path(self, template: str, part: str) -> str:
+        """A path of the profile with its one brace filled in."""
+        return template[: template.index("{")] + quote(part, safe="") + template[template.index("}") + 1 :]
+
+    def read(self, what: str, entry: str, path: str, query: Mapping[str, str]) -> Iterator[Json]:
+        """The rows of all pages of a list."""
+        return self._rows(what, entry, self._site.url(path, query))
+
+    def follow(self, what: str, link: str) -> Iterator[Json]:
+        """The rows of all pages behind a received link, on our host only. TryLater when nothing is there any more."""
+        url = self._site.own(link) if link else ""
+        if not url:
+            why = "leads to another host" if link else "is missing"
+            sentence = f"AvidXchange's link to the {what} {why}: nothing was asked for. Check avidxchange.host."
+            raise FixConfiguration(sentence, field="avidxchange.host")
+        return self._rows(what, "link", url)
+
+    def upsert(self, what: str, entry: str, path: str, rows: Sequence[Row], size: int) -> list[ItemResult]:
+        """Send rows, at most `size` a call. Sending one again does no harm, so unclear outcomes are simply repeated."""
+        step = size if self._profile.capabilities.results_in_order else 1
+        results: list[ItemResult] = []
+        for start in range(0, len(rows), step):
+            results += _Upsert(self, what, entry, self._site.url(path, {})).send(rows[start : start + step])
+        return results
+
+    def post(self, url: str, body: Json, *, repeatable: bool) -> HttpResponse:
+        """Send a JSON body."""
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        return self._http.send(HttpRequest("POST", url, headers, json_text(body).encode()), repeatable=repeatable)
+
+    def results(self, what: str, response: HttpResponse, count: int) -> list[ItemResult]:
+        """The results of a write. TryLater when they cannot be read."""
+        try:
+            return read_results(response.body, count, self._profile.envelope)
+        except Unreadable as error:
+            raise TryLater(f"AvidXchange's answer about the {what} cannot be used: {error}.") from None
+
+    def write_once(self, what: str, entry: str, path: str, row: Row) -> None:
+        """Send a write that must not be sent twice; 409: done before. OutcomeUnknown without a clear answer, FixData when refused."""
+        response = self.post(self._site.url(path, {}), row, repeatable=False)
+        if response.status == 409:
+            return
+        if response.status in DATA_STATUSES | {404}:
+            raise _refused(what, self.sentence(response))
+        if not 200 <= response.status < 300:
+            raise self.error(what, entry, response)
+        self._confirm(what, response)
+
+    def _confirm(self, what: str, response: HttpResponse) -> None:
+        """A 2xx is a success unless the body says otherwise; a body that says nothing needs 201 or 204 to be one."""
+        if not response.body.strip() and response.status in {201, 204}:
+            return
+        try:
+            value = read_json(response.body)
+            envelope = self._profile.envelope
+            if isinstance(value, dict) and envelope.results not in value and envelope.successful not in value:
+                if refusal := refusal_in(value, envelope):
+                    raise _refused(what, refusal)
+                return
+            result = read_results(response.body, 1, envelope)[0]
+        except Unreadable as error:
+            raise OutcomeUnknown(f"Nobody knows whether AvidXchange took the acknowledgement of {what}: {error}.") from None
+        if not result.ok:
+            raise _refused(what, "; ".join(result.messages))
+
+    def sentence(self, response: HttpResponse) -> str:
+        """What an error answer says, with its status."""
+        return f"{sentence_of(response.body, self._profile.envelope)} ({response.status})"
+
+    def error(self, what: str, entry: str, response: HttpResponse) -> SyncError:
+        """The error of an answer that is no success (contracts/avidxchange.md §4)."""
+        status, sentence, field = response.status, self.sentence(response), f"avidxchange.profile.{entry}"
+        if status == 429 or status >= 500 or is_busy(response.body, self._profile.envelope):
+            return TryLater(f"AvidXchange is busy or not well and did not answer for the {what}: {sentence}.")
+        if status == 401:
+            return SignInAgain(f"AvidXchange refused the sign-in for the {what}: {sentence}.")
+        if status == 403:
+            remedy = "give the user of the tokens the permission in AvidSuite"
+            return FixConfiguration(f"AvidXchange does not let us use the {what}: {sentence}; {remedy}.", field="avidxchange.auth")
+        if 300 <= status < 400:
+            remedy = "correct avidxchange.host or avidxchange.version"
+            return FixConfiguration(f"AvidXchange sends us elsewhere for the {what} ({status}): {remedy}.", field="avidxchange.host")
+        if status == 404:
+            remedy = f"check companies.accounting_system, avidxchange.version and {field}"
+            return FixConfiguration(f"AvidXchange does not know the {what}: {sentence}; {remedy}.", field=field)
+        return FixConfiguration(f"AvidXchange refused to answer for the {what}: {sentence}; check {field}.", field=field)
+
+    def _rows(self, what: str, entry: str, url: str) -> Iterator[Json]:
+        for items in walk(lambda address: self._page(what, entry, address), self._site, url, self._profile.query):
+            yield from items
+
+    def _page(self, what: str, entry: str, url: str) -> Page:
+        response = self._http.send(HttpRequest("GET", url, {"Accept": "application/json"}), repeatable=True)
+        if response.status == 204 or (response.status == 404 and not entry):
+            return Page([])
+        if response.status == 404 and entry == "link":
+            raise TryLater(f"AvidXchange no longer has the {what}; the next run sees what became of them.")
+        if not 200 <= response.status < 300:
+            raise self.error(what, entry, response)
+        try:
+            return read_page(response.body, self._profile.envelope)
+        except Unreadable as error:
+            raise TryLater(f"AvidXchange's answer for the {what} cannot be used: {error}.") from None
+
+
+class _Upsert:
+    """One call's rows, halved when the call is refused as a whole, so that one bad item does not hold up the others."""
+
+    def __init__(self, calls: Calls, what: str, entry: str, url: str) -> None:
+        self._calls = calls
+        self._what = what
+        self._entry = entry
+        self._url = url
+        self._splits = SPLITS
+
+    def send(self, rows: Sequence[Row]) -> list[ItemResult]:
+        """One result for each row."""
+        response = self._calls.post(self._url, [*rows], repeatable=True)
+        if 200 <= response.status < 300:
+            return self._calls.results(self._what, response, len(rows))
+        if response.status not in DATA_STATUSES:
+            raise self._calls.error(self._what, self._entry, response)
+        if len(rows) == 1 or not self._splits:
+            return [ItemResult(False, (f"AvidXchange refused it: {self._calls.sentence(response)}",))] * len(rows)
+        self._splits -= 1
+        middle = len(rows) // 2
+        return self.send(rows[:middle]) + self.send(rows[middle:])
+
+
+def _refused(what: str, sentence: str) -> FixData:
+    return FixData((Cause("refused", what, f"AvidXchange refused the acknowledgement of {what}: {sentence}."),))

@@ -1,0 +1,169 @@
+"""The client on the real HTTP client against the sandbox's AvidXchange, in every form that a tenant may have."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from sandbox.avid import AvidSwitches, AvidSystem, AvidWorld, Batch, Payment, Remittance
+from sandbox.avid import Code as SandboxCode
+from sandbox.avid import Distribution as SandboxDistribution
+from sandbox.avid import Invoice as SandboxInvoice
+from sandbox.network import Network
+from sandbox.storage import LocalStorage
+from sync.avid.auth import CompanyUserAuthorizer
+from sync.avid.client import AvidClient
+from sync.avid.models import Address, AvidInvoice, AvidPayment, AvidVendor, ClosedBatch, Code, Coding, PaymentKind, PaymentState
+from sync.avid.profile import shipped_profile
+from sync.connections.document import CompanyUserTokens
+from sync.errors import FixConfiguration, FixData
+from sync.http.client import HttpClient
+from tests.http.support import MemoryGates
+from tests.support.inprocess import NetworkTransport, PlainSecrets, VirtualClock, make_ports
+
+HOST = "api.avid.example"
+FORMS = [
+    AvidSwitches(),
+    AvidSwitches(page_size=2),
+    AvidSwitches(page_size=2, paging="page_number", page_count_name="Pages", ids="text", money="text"),
+    AvidSwitches(paging="none", successful="text", timestamp_separator=" ", timestamp_fraction=True),
+    AvidSwitches(paging="bare", single_as_object=True, successful="text", remittances="separate"),
+]
+
+
+class Tenant:
+    """One AvidXchange and the connector's client of it."""
+
+    def __init__(self, switches: AvidSwitches) -> None:
+        self.clock = VirtualClock()
+        self.world = AvidWorld(HOST, "c0mpany", "us3r", self.clock.now, switches, accounting_systems={12: "USMF", 13: "DEMF"})
+        self.network = Network(self.clock.now, {HOST: AvidSystem(self.world)})
+        self.secrets = PlainSecrets({"company": "c0mpany", "user": "us3r"})
+        ports = make_ports(self.clock, NetworkTransport(self.network), LocalStorage(self.clock))
+        settings = CompanyUserTokens(company_token="company", user_token="user")
+        authorizer = CompanyUserAuthorizer(self.secrets, settings, shipped_profile())
+        self.client = AvidClient(HttpClient(HOST, "AvidXchange", ports, MemoryGates(), authorizer), f"https://{HOST}/v1", shipped_profile())
+
+
+@pytest.fixture(params=FORMS)
+def tenant(request: pytest.FixtureRequest) -> Tenant:
+    switches: AvidSwitches = request.param
+    return Tenant(switches)
+
+
+def vendor(number: int) -> AvidVendor:
+    return AvidVendor(
+        accounting_system="12",
+        external_id=f" V'{number:03d}",
+        name=f"Vöndor {number}",
+        is_active=number % 2 == 0,
+        email="a@b.example",
+        terms="Net30",
+        address=Address(line1="1 Main St", city="Reno", state="NV", postal_code="00501", country="USA"),
+    )
+
+
+def test_vendors_go_out_and_come_back(tenant: Tenant) -> None:
+    tenant.world.add_vendor(13, "ELSEWHERE", "Not ours")
+    vendors = [vendor(number) for number in range(5)]
+    results = tenant.client.upsert_vendors([*vendors, replace(vendors[0], external_id="TOO-LONG", phone="0" * 21)])
+    assert [result.ok for result in results] == [True] * 5 + [False]
+    assert results[5].messages == ("PhoneNumber may have at most 20 characters.",)
+    assert list(tenant.client.vendors("12")) == vendors
+
+
+def test_codes_go_out_and_come_back(tenant: Tenant) -> None:
+    tenant.world.add_code_group(12, "GL", required=True)
+    codes = [Code("12", "GL", f"{number:06d}", f"Account {number}", is_active=True) for number in range(5)]
+    assert [result.ok for result in tenant.client.upsert_codes("12", "GL", codes)] == [True] * 5
+    assert [result.ok for result in tenant.client.upsert_codes("12", "GL", codes[:1])] == [True]
+    assert list(tenant.client.codes("12", "GL")) == codes
+    assert [(group.name, group.is_required) for group in tenant.client.code_groups("12")] == [("GL", True)]
+    assert [system.id for system in tenant.client.accounting_systems()] == ["12", "13"]
+
+
+def invoice(number: int, moment: datetime) -> SandboxInvoice:
+    codes = (SandboxCode("GL", "618160"), SandboxCode("Building", "B-007"))
+    line = SandboxDistribution(Decimal("19.99"), "Roof", codes)
+    day = date(2026, 2, 1)
+    return SandboxInvoice(number, f"INV-{number}", day, day, Decimal("19.99"), "V-1|Main", "Vendor", (line,), moment, account_no="NONE")
+
+
+def test_batches_their_invoices_and_the_acknowledgement(tenant: Tenant) -> None:
+    batch = tenant.world.add_batch(12, [invoice(number, tenant.clock.now()) for number in range(1, 6)])
+    today = tenant.clock.now().date()
+    (found,) = tenant.client.closed_batches("12", today - timedelta(days=90), today)
+    assert isinstance(found, ClosedBatch)
+    assert (found.guid, found.invoice_count, found.total, found.date_closed) == (batch.guid, 5, Decimal("99.95"), tenant.clock.now())
+    invoices = list(tenant.client.batch_invoices(found))
+    assert [row.id for row in invoices] == ["1", "2", "3", "4", "5"]
+    first = invoices[0]
+    assert isinstance(first, AvidInvoice)
+    assert (first.number, first.vendor_id, first.remit_to, first.account_no) == ("INV-1", "V-1", "Main", "")
+    assert first.distributions[0].codings == (Coding("GL", "618160"), Coding("Building", "B-007"))
+    assert (first.gross, first.invoice_date, first.last_changed) == (Decimal("19.99"), date(2026, 2, 1), tenant.clock.now())
+    tenant.client.acknowledge(found, tenant.clock.now())
+    (history,) = tenant.world.acknowledgements
+    assert (history.batch_guid, history.start) == (batch.guid, tenant.clock.now())
+
+
+def test_an_acknowledgement_of_a_batch_that_was_opened_again_is_refused(tenant: Tenant) -> None:
+    batch: Batch = tenant.world.add_batch(12, [])
+    today = tenant.clock.now().date()
+    (found,) = tenant.client.closed_batches("12", today, today)
+    assert isinstance(found, ClosedBatch)
+    tenant.world.reopen_batch(batch.guid)
+    with pytest.raises(FixData, match="not closed"):
+        tenant.client.acknowledge(found, tenant.clock.now())
+
+
+def payment(number: int, moment: datetime) -> Payment:
+    remittance = Remittance("INV-1", "1", date(2026, 2, 1), Decimal(100), Decimal("0.10"), Decimal("99.90"))
+    return Payment(
+        number,
+        5,
+        Decimal("99.90"),
+        "Cleared",
+        "AvidPay Direct",
+        "V-1",
+        "Vendor",
+        moment,
+        (remittance,),
+        bank_client_ids=("001",),
+        ach_trace_number="021000021234567",
+        payment_date=date(2026, 2, 3),
+    )
+
+
+def test_payments_by_window_and_by_id_with_their_remittances(tenant: Tenant) -> None:
+    old = datetime(2026, 1, 5, tzinfo=UTC)
+    for number in range(1, 4):
+        tenant.world.add_payment(payment(number, tenant.clock.now() if number > 1 else old))
+    today = tenant.clock.now().date()
+    assert [row.id for row in tenant.client.payments(today - timedelta(days=100), today)] == ["1", "2", "3"]
+    assert [row.id for row in tenant.client.payments(today, today)] == ["2", "3"]
+    (found,) = tenant.client.payments_by_id(["3", "99"])
+    assert isinstance(found, AvidPayment)
+    assert (found.state, found.kind, found.ach_trace_number) == (PaymentState.SETTLED, PaymentKind.ACH, "021000021234567")
+    whole = tenant.client.with_remittances(found)
+    assert isinstance(whole, AvidPayment)
+    assert [(paid.number, paid.external_id, paid.gross - paid.discount, paid.net) for paid in whole.remittances] == [
+        ("INV-1", "1", Decimal("99.90"), Decimal("99.90"))
+    ]
+
+
+def test_rotated_tokens_are_read_again_and_used() -> None:
+    tenant = Tenant(AvidSwitches())
+    assert len(tenant.client.accounting_systems()) == 2
+    tenant.world.rotate(company_token="n3w")
+    tenant.secrets.values["company"] = "stale"
+    with pytest.raises(FixConfiguration, match="secret company"):
+        tenant.client.accounting_systems()
+    tenant.secrets.values["company"] = "n3w"
+    assert len(tenant.client.accounting_systems()) == 2
+
+
+def test_an_accounting_system_that_is_not_there_is_a_mistake_of_the_connection() -> None:
+    with pytest.raises(FixConfiguration, match="There is no accounting system 99"):
+        list(Tenant(AvidSwitches()).client.vendors("99"))
