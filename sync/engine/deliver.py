@@ -1,0 +1,261 @@
+"""The deliver engine: discover → work on what is due → watch what is written → acknowledge (design §1).
+
+A record's trouble stays with the record. Trouble of a whole system (busy, unreachable, refused sign-in, wrong setting) ends the slice: what
+is durable stays durable, and the runner decides when the stage goes on.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Final
+
+from sync.causes import Cause
+from sync.engine.attempt import Attempt
+from sync.engine.delivery import Delivery, Discovery, Leave, Newer, Park, Ready
+from sync.engine.model import End, Slice
+from sync.errors import Bug, FixData, StorageConflict, SyncError
+from sync.ledger.model import NewRecord, Place, Record, State, Step, Work
+from sync.values import job_id
+
+WAVE: Final = 4
+"""Groups per worker between two looks at the clock and the lease."""
+WATCHED: Final = 200
+"""Written records whose posting is asked for together."""
+NOT_YET_WRITTEN: Final = frozenset({State.FOUND, State.PARKED, State.RETRYING, State.WITHDRAWN, State.OUT_OF_SCOPE})
+IN_DOUBT: Final = frozenset({State.CLAIMED, State.UNKNOWN})
+
+log = logging.getLogger(__name__)
+
+
+class Deliver:
+    """A deliver stage: its name, what must have run before it, and how its declaration is opened for a slice."""
+
+    def __init__(self, name: str, after: tuple[str, ...], opened: Callable[[Slice], Delivery]) -> None:
+        self.name = name
+        self.after = after
+        self._opened = opened
+
+    def work(self, slice_: Slice) -> End:
+        """See `sync.engine.model.Stage`."""
+        work = _SliceWork(slice_, self._opened(slice_))
+        if slice_.dry_run:
+            work.rehearse()
+            return End.DONE
+        return work.run()
+
+
+class _SliceWork:
+    """One slice of a deliver stage."""
+
+    def __init__(self, slice_: Slice, delivery: Delivery) -> None:
+        self._slice = slice_
+        self._delivery = delivery
+
+    def run(self) -> End:
+        """All phases, until done or out of time."""
+        for discovery in self._delivery.discover():
+            self._note(discovery)
+            self._slice.beat()
+            if self._slice.out_of_time:
+                return End.MORE
+        self._delivery.discovered()
+        for place in self._delivery.places():
+            if self._work_place(place) is End.MORE:
+                return End.MORE
+        self._delivery.close()
+        return End.DONE
+
+    # --- discovery ---------------------------------------------------------------------------------------------------------------
+
+    def _note(self, discovery: Discovery) -> None:
+        """All documents durable before anything that depends on it: the batch's row, the watermark."""
+        self._slice.report.count("read", len(discovery.documents))
+        step = Step("found", "Found in the source.")
+        records = self._slice.ledger.note(discovery.place, discovery.documents, self._slice.run, step) if discovery.documents else []
+        for record, document in zip(records, discovery.documents, strict=True):
+            if record.version != document.version or record.state is State.WITHDRAWN:
+                self._take_change(record, document)
+        if discovery.noted is not None:
+            discovery.noted(records)
+
+    def _take_change(self, record: Record, document: NewRecord) -> None:
+        if record.state in NOT_YET_WRITTEN and not record.progress:
+            take_version(self._slice, record, document)
+        elif record.state in IN_DOUBT or record.state in NOT_YET_WRITTEN:
+            self._slice.report.count("changed_in_doubt")
+        else:
+            self._report_change(record, document)
+
+    def _report_change(self, record: Record, document: NewRecord) -> None:
+        """Written, and changed since: touch nothing, tell a person (contracts/avidxchange.md §3, Invoices 6)."""
+        causes = self._delivery.changed(record, document)
+        merged = tuple(sorted({*record.causes, *causes}))
+        note = "; ".join(cause.sentence for cause in causes) or "Changed in the source in a way that does not matter here."
+        self._slice.ledger.move(record, Step("changed", note), run=self._slice.run, version=document.version, causes=merged)
+        self._slice.report.count("changed_after_write" if causes else "changed")
+
+    # --- work --------------------------------------------------------------------------------------------------------------------
+
+    def _work_place(self, place: Place) -> End:
+        now = self._slice.ports.clock.now()
+        due = list(self._slice.ledger.due(place, now))
+        urgent = [work for work in due if work.state not in (State.PARKED, State.WRITTEN)]
+        parked = self._rotated(place, [work for work in due if work.state is State.PARKED])
+        written = [work for work in due if work.state is State.WRITTEN]
+        if not self._attempt_all(place, urgent) or self._watch(place, written) is End.MORE:
+            return End.MORE
+        self._attempt_all(place, parked)
+        return End.DONE
+
+    def _rotated(self, place: Place, parked: list[Work]) -> list[Work]:
+        """Parked records are examined again at every run; a run that ends early hands the rest to the next."""
+        progress = self._slice.progress.progress(place.connection, place.stage, place.company)
+        after = json.loads(progress.checkpoint or "{}").get("parked_after", "")
+        ordered = sorted(parked, key=lambda work: work.key)
+        return [work for work in ordered if work.key > after] + [work for work in ordered if work.key <= after]
+
+    def _remember_parked(self, place: Place, work: Work) -> None:
+        progress = self._slice.progress.progress(place.connection, place.stage, place.company)
+        checkpoint = {**json.loads(progress.checkpoint or "{}"), "parked_after": work.key}
+        self._slice.progress.save(replace(progress, checkpoint=json.dumps(checkpoint)))
+
+    def _attempt_all(self, place: Place, works: Sequence[Work]) -> bool:
+        """Whether all were worked on before the time was up."""
+        owner = self._slice.ports.ids.new()
+        width = self._slice.connection.policies.concurrency
+        for wave in _cut(works, WAVE * width):
+            if self._slice.out_of_time:
+                if wave[0].state is State.PARKED:
+                    self._remember_parked(place, wave[0])
+                return False
+            self._slice.beat()
+            groups = self._groups(place, wave)
+            self._slice.ports.executor.map(lambda group: self._attempt_group(group, owner), groups, width=width)
+        return True
+
+    def _groups(self, place: Place, wave: Sequence[Work]) -> list[list[Record]]:
+        records = self._read(place, wave)
+        self._delivery.prepare(records)
+        ordered = sorted(records, key=lambda record: (self._delivery.group(record), record.created_at, record.key))
+        return [list(group) for _, group in groupby(ordered, key=self._delivery.group)]
+
+    def _read(self, place: Place, works: Sequence[Work]) -> list[Record]:
+        width = self._slice.connection.policies.concurrency
+        found = self._slice.ports.executor.map(lambda work: self._slice.ledger.get(place, work.key), works, width=width)
+        return [record for record in found if record is not None]
+
+    def _attempt_group(self, group: Sequence[Record], owner: str) -> None:
+        for record in group:
+            attempt = Attempt(self._slice, self._delivery, record, owner)
+            try:
+                attempt.run()
+            except StorageConflict as error:
+                log.info("another worker was faster: %s", error.sentence, extra={"record": record.key, "run": self._slice.run})
+            except FixData as error:
+                self._park_unreadable(attempt.record, error.causes)
+            except Bug as error:
+                self._park_for_us(attempt.record, error.sentence)
+            except SyncError:
+                raise
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                log.exception("an error of our own", extra={"record": record.key, "run": self._slice.run})
+                self._park_for_us(attempt.record, f"{type(error).__name__}: {error}")
+
+    def _park_for_us(self, record: Record, sentence: str) -> None:
+        self._slice.report.count("errors")
+        cause = Cause("internal-error", "the connector", f"{record.label}: the connector met an error of its own: {sentence}")
+        self._park_unreadable(record, (cause,))
+
+    def _park_unreadable(self, record: Record, causes: tuple[Cause, ...]) -> None:
+        """Something around the record cannot be read: one that was not sent is parked; one that was stays, so that only a look decides."""
+        self._slice.report.count("parked")
+        if record.state in IN_DOUBT or record.progress or record.causes == causes:
+            return
+        step = Step("parked", "; ".join(cause.sentence for cause in causes))
+        self._slice.ledger.move(record, step, run=self._slice.run, state=State.PARKED, causes=causes, due=self._slice.ports.clock.now())
+
+    # --- after the write ---------------------------------------------------------------------------------------------------------
+
+    def _watch(self, place: Place, works: Sequence[Work]) -> End:
+        for chunk in _cut(works, WATCHED):
+            if self._slice.out_of_time:
+                return End.MORE
+            self._slice.beat()
+            records = self._read(place, chunk)
+            for posted in self._delivery.watch(records):
+                causes = tuple(sorted({*posted.record.causes, *posted.causes}))
+                step = Step("posted", posted.note)
+                self._slice.ledger.move(posted.record, step, run=self._slice.run, state=State.POSTED, due=None, causes=causes)
+                self._slice.report.count("posted")
+        return End.DONE
+
+    # --- dry run -----------------------------------------------------------------------------------------------------------------
+
+    def rehearse(self) -> None:
+        """Examine what is open and what would be found, show the exact bodies, write nothing anywhere."""
+        seen: set[str] = set()
+        for discovery in self._delivery.discover():
+            for document in discovery.documents:
+                known = self._slice.ledger.get(discovery.place, document.key)
+                if known is None or known.state in NOT_YET_WRITTEN:
+                    seen.add(document.key)
+                    self._show(known or _unsaved(self._slice, discovery.place, document), document.text)
+        for place in self._delivery.places():
+            for work in self._slice.ledger.open_work(place):
+                record = self._slice.ledger.get(place, work.key) if work.key not in seen else None
+                if record is not None and record.state in NOT_YET_WRITTEN:
+                    self._show(record, self._slice.ledger.text(record.payload))
+
+    def _show(self, record: Record, text: str) -> None:
+        self._slice.report.count("read")
+        match self._delivery.examine(record, text):
+            case Ready(plan):
+                self._slice.report.count("would_write")
+                self._slice.report.shown.append(f"would write {record.label}: {plan}")
+            case Park(causes):
+                self._slice.report.count("would_park")
+                self._slice.report.shown.append(f"would park {record.label}: " + "; ".join(cause.sentence for cause in causes))
+            case Leave(sentence):
+                self._slice.report.shown.append(f"would leave {record.label}: {sentence}")
+            case Newer():
+                self._slice.report.shown.append(f"{record.label} has changed in its source")
+
+
+def take_version(slice_: Slice, record: Record, document: NewRecord) -> Record:
+    """The source's new version counts for a document that was not written yet; it is examined anew."""
+    return slice_.ledger.move(
+        record,
+        Step("changed", "The source holds a new version; it was not written yet, so the new one counts."),
+        run=slice_.run,
+        state=document.state,
+        version=document.version,
+        job=job_id(slice_.connection.id, slice_.stage, document.key, document.version),
+        payload=slice_.ledger.keep(document.text),
+        facts=document.facts,
+        label=document.label,
+        batch=document.batch,
+        causes=document.causes,
+        due=document.due or slice_.ports.clock.now(),
+    )
+
+
+def _unsaved(slice_: Slice, place: Place, document: NewRecord) -> Record:
+    return Record(
+        place=place,
+        key=document.key,
+        label=document.label,
+        source_id=document.source_id,
+        state=document.state,
+        version=document.version,
+        job=job_id(slice_.connection.id, slice_.stage, document.key, document.version),
+        payload="",
+        facts=document.facts,
+        batch=document.batch,
+    )
+
+
+def _cut(works: Sequence[Work], size: int) -> Iterator[Sequence[Work]]:
+    for start in range(0, len(works), size):
+        yield works[start : start + size]

@@ -1,0 +1,175 @@
+"""What a deliver stage declares: how its documents are found, checked, looked up, written in pieces, read back and watched.
+
+The engine (`sync/engine/deliver.py`) owns the order of things and every change of state; a declaration only answers questions about one
+document and sends one piece when it is told to.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sync.causes import Cause
+from sync.ledger.model import NewRecord, Place, Record, State
+from sync.storage.model import Change
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Documents of one place that were read together. `noted` is called with their records once all of them are durable."""
+
+    place: Place
+    documents: Sequence[NewRecord]
+    noted: Callable[[Sequence[Record]], None] | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The document can be written. `plan` is the text of what will be written; `alias` its second natural key ("" for none)."""
+
+    plan: str
+    alias: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Park:
+    """The document cannot be written now, for all these causes."""
+
+    causes: tuple[Cause, ...]
+
+
+@dataclass(frozen=True)
+class Leave:
+    """The document is never written, and that is right: the sentence says why."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Newer:
+    """The source holds another version by now: note it and examine that one."""
+
+    document: NewRecord
+
+
+Verdict = Ready | Park | Leave | Newer
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """The target does not hold the piece."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The target holds the piece, written by us. `progress` is what to remember of it."""
+
+    progress: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """The target holds a document of this key that is not ours. No causes: it agrees with ours and is adopted."""
+
+    reference: str
+    causes: tuple[Cause, ...] = ()
+
+
+Sight = Nothing | Found | Foreign
+
+
+class Piece(Protocol):
+    """One write: the header of an invoice, a changeset of its lines, a journal line, its settlements."""
+
+    name: str
+
+    def look(self, record: Record) -> Sight:
+        """What the target holds of this piece."""
+        ...
+
+    def send(self, record: Record) -> Mapping[str, str]:
+        """Write what is missing of this piece, once. Returns what to remember. Raises as `sync.errors` says."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """What must be durable in the same transaction as the claim: references fixed before sending, and rows beside the record."""
+
+    progress: Mapping[str, str] = field(default_factory=dict)
+    extra: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What is left after the target refused a piece for good."""
+
+    state: State
+    causes: tuple[Cause, ...]
+    progress: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Posted:
+    """The target has posted the document; causes say in what it differs from what was written."""
+
+    record: Record
+    note: str
+    causes: tuple[Cause, ...] = ()
+
+
+class Delivery(Protocol):
+    """One deliver stage, opened for one slice: what it caches lives as long as the slice."""
+
+    def places(self) -> Sequence[Place]:
+        """The partitions of this stage for the connection."""
+        ...
+
+    def discover(self) -> Iterator[Discovery]:
+        """What the source holds since the watermark, with its overlap."""
+        ...
+
+    def discovered(self) -> None:
+        """Every document of `discover` is durable: move the watermark."""
+        ...
+
+    def group(self, record: Record) -> str:
+        """Records of one group are written one after another; groups run side by side."""
+        ...
+
+    def prepare(self, records: Sequence[Record]) -> None:
+        """These records come next: read together what their examinations would each read alone."""
+        ...
+
+    def examine(self, record: Record, text: str) -> Verdict:
+        """All checks before the target, with all their causes. Reads only."""
+        ...
+
+    def reserve(self, record: Record, plan: str) -> Reservation:
+        """What the claim fixes beside the record. May raise TryLater when something else must be written first."""
+        ...
+
+    def pieces(self, plan: str) -> Sequence[Piece]:
+        """The writes of the document, in order."""
+        ...
+
+    def refused(self, record: Record, piece: str, causes: tuple[Cause, ...]) -> Refusal:
+        """Undo what the contract lets us undo, and say what is left."""
+        ...
+
+    def verify(self, record: Record, plan: str) -> tuple[Cause, ...]:
+        """Read the document back, repair what the contract lets us repair, and name what still differs."""
+        ...
+
+    def watch(self, records: Sequence[Record]) -> Iterator[Posted]:
+        """Those of the written records that the target has posted."""
+        ...
+
+    def changed(self, record: Record, document: NewRecord) -> tuple[Cause, ...]:
+        """A written document changed in its source: what a person must see, nothing when it does not matter."""
+        ...
+
+    def close(self) -> None:
+        """Last of all: acknowledgements to the source."""
+        ...

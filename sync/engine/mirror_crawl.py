@@ -1,0 +1,233 @@
+"""The crawl of one company: page by page, one page in memory; what differs is sent, what does not fit is parked.
+
+A slice ends at a page boundary, with the memory saved. A crash between two saves sends some rows again, which changes nothing: an upsert
+may be repeated.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final, Generic, TypeVar
+
+from sync.connections.document import Company
+from sync.engine import memory as memories
+from sync.engine.memory import Crawl, Entry, Flag, Memory
+from sync.engine.mirror_drift import read_back
+from sync.engine.mirror_effects import SENT, Effects, Parking, Rehearsal, Sending, refusal
+from sync.engine.mirror_gone import Clearance
+from sync.engine.mirror_ground import Ground, place_of, same_spelling
+from sync.engine.mirroring import Flow, Page, Target, Unfit
+from sync.engine.model import End, Slice
+from sync.errors import StorageConflict, SyncError, TryLater
+from sync.ledger.model import State
+from sync.values import digest, utc_moment, utc_text
+
+T = TypeVar("T")
+
+PAGES_PER_SAVE: Final = 10
+ROWS_PER_BEAT: Final = 1_000
+STALE: Final = timedelta(hours=6)
+"""A crawl that was put down for longer than this starts anew: its cursor may lead nowhere by then."""
+NEW: Final = Entry(memories.NO_HASH, 0, Flag.NONE)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Sorted(Generic[T]):
+    """What is to be done about the rows of one page. `before` has what was known of each row."""
+
+    before: dict[str, Entry]
+    sendings: list[Sending[T]]
+    parkings: list[Parking]
+
+
+class CompanyCrawl(Generic[T]):
+    """One company of a mirror stage, for one slice."""
+
+    def __init__(self, slice_: Slice, company: Company, flow: Flow[T]) -> None:
+        self._slice = slice_
+        self._rehearsal: Rehearsal[T] | None = Rehearsal(slice_) if slice_.dry_run else None
+        self._ground = Ground(slice_, company, flow, self._rehearsal or Effects(slice_, place_of(slice_, company)))
+
+    def work(self) -> End:
+        """Go on with the crawl, or start one. Whatever ends it early, what was sent is remembered."""
+        ground = self._ground
+        ground.due = frozenset(work.key for work in self._slice.ledger.due(ground.place, self._slice.ports.clock.now()))
+        ground.memory = self._remembered()
+        try:
+            return self._crawl(ground.memory.crawl or self._begin())
+        except StorageConflict:
+            raise
+        except SyncError as error:
+            if not isinstance(error, TryLater):
+                ground.memory.crawl = None
+            ground.save()
+            raise
+
+    def _remembered(self) -> Memory:
+        memory, etag = memories.load(self._slice.ports.blobs, self._ground.place)
+        if memory is None:
+            return self._rebuilt(etag)
+        old = memory.crawl
+        if self._slice.dry_run or (old is not None and self._slice.ports.clock.now() - utc_moment(old.started) > STALE):
+            memory.crawl = None
+        return memory
+
+    def _rebuilt(self, etag: str) -> Memory:
+        """From what AvidXchange holds and the ledger has parked. Saved before anything is sent: a crash cannot blur what is ours."""
+        ground = self._ground
+        memory = ground.memory = Memory(etag=etag)
+        for number, target in enumerate(ground.flow.existing(), 1):
+            memory.put(ground.key(target.key), Entry(ground.version(target), 0, Flag.FOUND))
+            if number % ROWS_PER_BEAT == 0:
+                self._slice.beat()
+        for record in self._slice.ledger.records(ground.place):
+            if record.state is State.PARKED and record.key != ground.guard_key:
+                there = memory.get(record.key) or NEW
+                memory.put(record.key, Entry(record.version, 0, _spelling(there, record.version).flags | Flag.PARKED))
+        ground.save()
+        return memory
+
+    def _begin(self) -> Crawl:
+        started = utc_text(self._slice.ports.clock.now())
+        return self._ground.memory.begin(started=started, expected=self._ground.flow.count())
+
+    def _crawl(self, crawl: Crawl) -> End:
+        for number, page in enumerate(self._pages(crawl), 1):
+            self._take(page, crawl)
+            crawl.read, crawl.cursor, crawl.ended = crawl.read + page.read, page.cursor, not page.cursor
+            self._slice.report.count("read", page.read)
+            self._slice.beat()
+            if self._slice.out_of_time and not self._slice.dry_run:
+                self._ground.save()
+                return End.MORE
+            if number % PAGES_PER_SAVE == 0:
+                self._ground.save()
+        self._finish(crawl)
+        return End.DONE
+
+    def _pages(self, crawl: Crawl) -> Iterator[Page[T]]:
+        return iter(()) if crawl.ended else self._ground.flow.pages(crawl.cursor)
+
+    def _take(self, page: Page[T], crawl: Crawl) -> None:
+        """Send what differs on the page, park what does not fit. Its rows count as seen only when all of it is done."""
+        memory = self._ground.memory
+        sorted_ = _Sorted[T]({}, [], [])
+        for row in page.rows:
+            key = self._ground.key(row.key)
+            before = memory.get(key)
+            if key in sorted_.before or (before is not None and before.seen == crawl.number):
+                crawl.drifting = True
+            sorted_.before[key] = before or NEW
+            if isinstance(row, Unfit):
+                self._sort_unfit(row, key, sorted_)
+            else:
+                self._sort(row, key, sorted_)
+        self._send(sorted_)
+        self._park(sorted_.parkings)
+        for key, before in sorted_.before.items():
+            memory.put(key, replace(memory.get(key) or before, seen=crawl.number))
+
+    def _sort_unfit(self, row: Unfit, key: str, sorted_: _Sorted[T]) -> None:
+        version = digest(row.text, *(f"{cause.code} {cause.sentence}" for cause in row.causes))
+        if self._stands_parked(key, sorted_.before[key], version):
+            self._ground.count("parked")
+        else:
+            sorted_.parkings.append(Parking(key, row.label, row.key[-1], version, row.text, row.causes))
+
+    def _sort(self, row: Target[T], key: str, sorted_: _Sorted[T]) -> None:
+        version = self._ground.version(row)
+        before = sorted_.before[key] = _spelling(sorted_.before[key], version)
+        if Flag.FOUND in before.flags and before.seen == 0:
+            self._ground.count("matched")
+        if self._stands_parked(key, before, version):
+            self._ground.count("parked")
+        elif before.hash != version or Flag.PARKED in before.flags:
+            sorted_.sendings.append(Sending(key, row.label, row.key[-1], version, row.item))
+        else:
+            self._ground.count("unchanged")
+            self._fine(key, before)
+
+    def _stands_parked(self, key: str, before: Entry, version: str) -> bool:
+        """Refused or unmappable as before, and not due: nobody needs to hear of it again."""
+        return Flag.PARKED in before.flags and before.hash == version and key not in self._ground.due
+
+    def _fine(self, key: str, before: Entry) -> None:
+        """The row is as it should be: it leaves the list if it was on it."""
+        if Flag.PARKED in before.flags or key in self._ground.due:
+            self._ground.hands.close(key, State.WRITTEN, "Taken over by AvidXchange.")
+
+    def _send(self, sorted_: _Sorted[T]) -> None:
+        """Send and remember what was taken over; what was refused joins the parkings. Raises the first failure when the rest is done."""
+        ground = self._ground
+        self._respell(sorted_)
+        failures: list[SyncError] = []
+        for sending, result in zip(sorted_.sendings, ground.hands.send(ground.flow, sorted_.sendings, SENT), strict=True):
+            before = sorted_.before[sending.key]
+            if isinstance(result, SyncError):
+                failures.append(result)
+            elif result.ok:
+                ground.count("sent")
+                ground.memory.put(
+                    sending.key, Entry(sending.version, before.seen, (before.flags & (Flag.FOUND | Flag.SPELLED)) | Flag.OURS)
+                )
+                self._fine(sending.key, before)
+            else:
+                sorted_.parkings.append(refusal(ground.flow, sending, result))
+        if failures:
+            self._park(sorted_.parkings)
+            raise failures[0]
+
+    def _respell(self, sorted_: _Sorted[T]) -> None:
+        """What AvidXchange has under another spelling of the key keeps that spelling, which is looked up: this is rare."""
+        ground = self._ground
+        wanted = {sending.key: sending for sending in sorted_.sendings if Flag.SPELLED in sorted_.before[sending.key].flags}
+        for target in ground.flow.existing() if wanted else ():
+            sending = wanted.get(ground.key(target.key))
+            if sending is None:
+                continue
+            before = sorted_.before[sending.key]
+            respelled = replace(target, item=ground.flow.respelled(sending.item, target.key))
+            wanted[sending.key] = replace(sending, item=respelled.item)
+            if ground.version(respelled) == before.hash and Flag.PARKED not in before.flags:
+                del wanted[sending.key]
+                sorted_.sendings.remove(sending)
+                ground.count("unchanged")
+                ground.memory.put(sending.key, replace(before, hash=sending.version))
+        sorted_.sendings[:] = [wanted.get(sending.key, sending) for sending in sorted_.sendings]
+
+    def _park(self, parkings: list[Parking]) -> None:
+        self._ground.hands.park(parkings)
+        self._ground.count("parked", len(parkings))
+        for row in parkings:
+            before = self._ground.memory.get(row.key) or NEW
+            self._ground.memory.put(row.key, Entry(row.version, before.seen, before.flags | Flag.PARKED))
+
+    def _finish(self, crawl: Crawl) -> None:
+        """Whole: D365 said the same number before and after, that many rows came, and none came twice. Only then absence means anything."""
+        ground = self._ground
+        if not crawl.drifting and crawl.expected == crawl.read == ground.flow.count():
+            Clearance(ground).run()
+            read_back(ground)
+            ground.memory.complete = crawl.number
+            self._complete()
+        else:
+            ground.count("incomplete")
+            log.info("%s of %s moved during the crawl: it counts for no deletions", self._slice.stage, ground.company.id)
+        ground.memory.crawl = None
+        ground.save()
+        if self._rehearsal is not None:
+            self._rehearsal.compare((ground.key(target.key), ground.flow.shown(target.item)) for target in ground.flow.existing())
+
+    def _complete(self) -> None:
+        if not self._slice.dry_run:
+            progress = self._slice.progress.progress(self._slice.connection.id, self._slice.stage, self._ground.company.id)
+            self._slice.progress.save(replace(progress, completed_at=self._slice.ports.clock.now()))
+
+
+def _spelling(before: Entry, version: str) -> Entry:
+    """What was found in AvidXchange, marked when its key is written differently there."""
+    found = Flag.FOUND in before.flags and before.seen == 0
+    return replace(before, flags=before.flags | Flag.SPELLED) if found and not same_spelling(before.hash, version) else before

@@ -1,0 +1,305 @@
+"""Every check of a payment before D365, with all its causes, and the plan when there are none (contracts/avidxchange.md §3,
+contracts/d365-fo.md §6).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from sync.avid.models import AvidPayment, PaymentKind, PaymentState, Remittance
+from sync.causes import Cause
+from sync.connections.document import Company, Connection, MixedDimensions, PaymentMethod, Policy, PostingDates
+from sync.d365.reference import CompanyReference
+from sync.d365.rows import VendorTransaction
+from sync.engine.delivery import Leave, Park, Ready, Verdict
+from sync.stages.payments.plan import PaymentPlan, PlannedSettlement
+from sync.values import money_text
+
+Coding = tuple[Decimal, Mapping[str, str]]
+"""The amount of one distribution of a paid invoice, and its dimension values."""
+
+
+class PaymentBooks(Protocol):
+    """What the checks ask of D365 and of the ledger."""
+
+    connection: Connection
+
+    def reference(self, company: Company) -> CompanyReference:
+        """The reference data of a company."""
+        ...
+
+    def open_items(self, vendor: str, number: str) -> Sequence[VendorTransaction]:
+        """The vendor transactions of this invoice number in all mapped companies, where `vendor` or its invoice account owns them."""
+        ...
+
+    def pending(self, company: Company, invoice_account: str, number: str) -> bool:
+        """Whether the invoice waits unposted in D365."""
+        ...
+
+    def companies_of(self, vendor: str, number: str) -> frozenset[str]:
+        """The mapped companies in which the vendor has this invoice, posted or pending."""
+        ...
+
+    def marked_by(self, company: Company, invoice_account: str, number: str) -> str:
+        """The unposted journal that marks the invoice for settlement, "" when there is none."""
+        ...
+
+    def codings(self, company: Company, invoice_account: str, number: str) -> Sequence[Coding]:
+        """The coding of the invoice as this connector wrote it; empty when it did not."""
+        ...
+
+
+@dataclass
+class PaymentCheck:
+    """The checks of one payment at one moment."""
+
+    books: PaymentBooks
+    payment: AvidPayment
+    now: datetime
+
+    def __post_init__(self) -> None:
+        self._causes: list[Cause] = []
+        self._name = f"Payment {self.payment.id}"
+
+    def verdict(self) -> Verdict:
+        """Ready with the plan, Park with every cause, or Leave when it is never written."""
+        left = self._leave()
+        if left is not None:
+            return left
+        self._status()
+        company = None if self._causes else self._company()
+        if company is None:
+            return Park(tuple(self._causes))
+        method = self._method(company)
+        self._policy(method)
+        if self._causes:
+            return Park(tuple(self._causes))
+        day = self._day(company)
+        self._amounts()
+        account = self._invoice_account(company)
+        settlements = [
+            settlement for item in self.payment.remittances if (settlement := self._settlement(company, account, item)) is not None
+        ]
+        account_dimensions, offset_dimensions = self._dimensions(company, settlements)
+        if self._causes or method is None or day is None:
+            return Park(tuple(self._causes))
+        plan = self._plan(company, method, day, account, settlements, account_dimensions, offset_dimensions)
+        return Ready(plan.model_dump_json(), facts={"company": company.id, "invoice_account": account, "day": day.isoformat()})
+
+    # --- state and policy --------------------------------------------------------------------------------------------------------
+
+    def _leave(self) -> Leave | None:
+        if self.payment.state is PaymentState.VOIDED:
+            return Leave("Voided in AvidXchange: never written.")
+        if self.payment.state in (PaymentState.PENDING, PaymentState.IN_FLIGHT):
+            return Leave(f"Not paid yet ({self.payment.status}): it comes again when AvidXchange moves it.")
+        return None
+
+    def _status(self) -> None:
+        payment = self.payment
+        if payment.state is PaymentState.ERROR:
+            reasons = "; ".join(f"{reason.id} {reason.description}".strip() for reason in payment.exceptions) or "no reason given"
+            self._park("payment-error", self._name, f"{self._name}: AvidXchange reports an error: {reasons}.", "Status")
+        elif payment.state is PaymentState.UNKNOWN:
+            self._park("payment-status", f"status {payment.status}", f"{self._name} has the unknown status {payment.status!r}.", "Status")
+
+    def _policy(self, method: PaymentMethod | None) -> None:
+        """Under on_settled an issued payment waits, and is reported when it waits for long."""
+        if method is None or self.payment.state is not PaymentState.ISSUED or method.policy is not Policy.ON_SETTLED:
+            return
+        limit = timedelta(days=self.books.connection.policies.issued_too_long_days)
+        issued = self.payment.payment_date
+        since = f" since {issued}" if issued else ""
+        code = "issued-too-long" if issued is not None and self.now.date() - issued > limit else "not-settled"
+        self._park(code, self._name, f"{self._name} is issued ({self.payment.status}){since} and waits for settlement.", "Status")
+
+    def _method(self, company: Company) -> PaymentMethod | None:
+        kind = self.payment.kind
+        if kind is PaymentKind.UNKNOWN:
+            self._park(
+                "not-mapped",
+                f"payment method {self.payment.method}",
+                f"{self._name}: the method {self.payment.method!r} is not known.",
+                "PaymentMethod",
+            )
+            return None
+        method = {str(name): value for name, value in company.payment_methods.items()}.get(kind.value)
+        if method is None:
+            sentence = f"{self._name}: company {company.id} maps no {kind.value}; add it under companies.payment_methods."
+            self._park("not-mapped", f"payment method {kind.value} of company {company.id}", sentence, "companies.payment_methods")
+        return method
+
+    # --- company -----------------------------------------------------------------------------------------------------------------
+
+    def _company(self) -> Company | None:
+        """Every source that is there must name one and the same company (contracts/avidxchange.md §3, Payments)."""
+        sources = [named for named in (self._by_bank(), self._by_system(), *self._by_invoices()) if named]
+        agreed = frozenset.intersection(*sources) if sources else frozenset[str]()
+        if len(agreed) == 1 and all(len(named) == 1 for named in sources):
+            return self.books.connection.company(next(iter(agreed)))
+        named = " / ".join(sorted({", ".join(sorted(source)) for source in sources})) or "nothing"
+        sentence = f"{self._name} of {self.payment.payee_name or self.payment.payee_id}: its bank account and invoices name {named}."
+        self._park("company-unclear", self._name, sentence, "BankAccount.ClientIds")
+        return None
+
+    def _by_bank(self) -> frozenset[str]:
+        ids = set(self.payment.bank_client_ids)
+        return frozenset(company.id for company in self.books.connection.companies if ids & set(company.bank_client_ids))
+
+    def _by_system(self) -> frozenset[str]:
+        system = self.payment.accounting_system
+        return frozenset(company.id for company in self.books.connection.companies if system and company.accounting_system == system)
+
+    def _by_invoices(self) -> list[frozenset[str]]:
+        return [self.books.companies_of(self.payment.payee_id, item.number) for item in self.payment.remittances]
+
+    # --- amounts and dates -------------------------------------------------------------------------------------------------------
+
+    def _day(self, company: Company) -> date | None:
+        day = self.payment.payment_date or self.payment.cleared_date
+        if day is None:
+            self._park("field-missing", self._name, f"{self._name} has neither a payment date nor a cleared date.", "PaymentDate")
+            return None
+        first = company.first_open_day
+        if first is None or day >= first:
+            return day
+        if self.books.connection.policies.posting_dates is PostingDates.FIRST_OPEN_DAY:
+            return first
+        self._park(
+            "period-closed", f"company {company.id}", f"{self._name} is dated {day}, before the first open day {first}.", "PaymentDate"
+        )
+        return None
+
+    def _amounts(self) -> None:
+        payment = self.payment
+        if payment.amount <= 0:
+            self._park("field-invalid", self._name, f"{self._name}: the amount {money_text(payment.amount)} is not positive.", "Amount")
+        if not payment.remittances:
+            self._park("field-missing", self._name, f"{self._name} names no invoices.", "Remittances")
+            return
+        for item in payment.remittances:
+            if item.gross - item.discount != item.net:
+                sentence = f"{self._name}, invoice {item.number}: {item.gross} less {item.discount} is not {item.net}."
+                self._park("sum-differs", self._name, sentence, "Remittances.Net")
+        total = sum((item.net for item in payment.remittances), Decimal(0))
+        if total != payment.amount:
+            sentence = f"{self._name}: its invoices add up to {money_text(total)}, the payment is {money_text(payment.amount)}."
+            self._park("sum-differs", self._name, sentence, "Amount")
+
+    def _invoice_account(self, company: Company) -> str:
+        account = self.payment.payee_id
+        vendor = self.books.reference(company).vendor(account) if account else None
+        if vendor is None:
+            self._park(
+                "vendor-missing", f"vendor {account}", f"{self._name}: vendor {account or '(none)'} does not exist in company {company.id}."
+            )
+            return account
+        return vendor.invoice_account
+
+    # --- settlements -------------------------------------------------------------------------------------------------------------
+
+    def _settlement(self, company: Company, account: str, item: Remittance) -> PlannedSettlement | None:
+        name = f"invoice {item.number} of {account}"
+        items = [
+            row
+            for row in self.books.open_items(account, item.number)
+            if row.company.lower() == company.id and row.invoice == item.number and (row.amount < 0) == (item.net >= 0)
+        ]
+        if not items:
+            self._not_posted(company, account, item, name)
+            return None
+        open_items = [row for row in items if row.is_open]
+        if not open_items:
+            self._park("already-settled", name, f"{self._name}: {name} is already settled in D365.", "Remittances.Number")
+            return None
+        if len(open_items) > 1:
+            self._park("due-dates", name, f"{self._name}: {name} has {len(open_items)} open transactions in D365.", "Remittances.Number")
+            return None
+        return self._against(company, account, item, open_items[0], name)
+
+    def _not_posted(self, company: Company, account: str, item: Remittance, name: str) -> None:
+        if self.books.pending(company, account, item.number):
+            self._park("invoice-not-posted", name, f"{self._name}: {name} is not posted in D365 yet.", "Remittances.Number")
+        else:
+            self._park("invoice-unknown", name, f"{self._name}: {name} is not in D365.", "Remittances.Number")
+
+    def _against(self, company: Company, account: str, item: Remittance, row: VendorTransaction, name: str) -> PlannedSettlement | None:
+        if abs(item.gross) > row.remaining:
+            sentence = f"{self._name}: {name} has {money_text(row.remaining)} left, the payment takes {money_text(abs(item.gross))}."
+            self._park("remaining-too-small", name, sentence, "Remittances.Gross")
+        if row.currency.upper() != self.payment.currency.upper():
+            sentence = f"{self._name} is in {self.payment.currency}, {name} in {row.currency}."
+            self._park("currency-differs", name, sentence, "CurrencyCode")
+        journal = self.books.marked_by(company, account, row.invoice)
+        if journal:
+            self._park(
+                "marked-elsewhere", name, f"{self._name}: {name} is marked for settlement by journal {journal}.", "Remittances.Number"
+            )
+        if row.due_day is None:
+            self._park("due-dates", name, f"{self._name}: {name} has no due date in D365.", "Remittances.Number")
+            return None
+        return PlannedSettlement(
+            invoice_account=account, number=row.invoice, due_day=row.due_day, gross=item.gross, discount=item.discount, net=item.net
+        )
+
+    # --- dimensions --------------------------------------------------------------------------------------------------------------
+
+    def _dimensions(self, company: Company, settlements: Sequence[PlannedSettlement]) -> tuple[str, str]:
+        """Per dimension the value that all paid distributions share (contracts/d365-fo.md §6, Dimensions)."""
+        codings = [coding for item in settlements for coding in self.books.codings(company, item.invoice_account, item.number)]
+        values = {name: value for name in self.books.connection.dimensions if (value := self._shared(name, codings))}
+        text = self.books.reference(company).formats.default_string(values) if values else ""
+        policies = self.books.connection.policies
+        return (text if policies.dimensions_on_account else "", text if policies.dimensions_on_offset else "")
+
+    def _shared(self, name: str, codings: Sequence[Coding]) -> str:
+        weights: dict[str, Decimal] = {}
+        for amount, values in codings:
+            value = values.get(name, "")
+            weights[value] = weights.get(value, Decimal(0)) + abs(amount)
+        if len(weights) <= 1:
+            return next(iter(weights), "")
+        policy = self.books.connection.policies.mixed_dimensions
+        if policy is MixedDimensions.PARK:
+            sentence = f"{self._name} pays distributions of different {name}: {', '.join(sorted(weights))}."
+            self._park("dimensions-mixed", self._name, sentence, name)
+        return max(sorted(weights), key=lambda value: weights[value]) if policy is MixedDimensions.LARGEST else ""
+
+    # --- plan --------------------------------------------------------------------------------------------------------------------
+
+    def _plan(
+        self,
+        company: Company,
+        method: PaymentMethod,
+        day: date,
+        account: str,
+        settlements: Sequence[PlannedSettlement],
+        account_dimensions: str,
+        offset_dimensions: str,
+    ) -> PaymentPlan:
+        payment = self.payment
+        is_check = payment.kind is PaymentKind.CHECK
+        shown = " ".join(part for part in ("AvidPay", payment.id, payment.method, payment.card_last_four) if part)
+        return PaymentPlan(
+            payment_id=payment.id,
+            company=company.id,
+            journal_name=company.payment_journal,
+            bank_account=method.bank_account,
+            currency=payment.currency,
+            invoice_account=account,
+            account_display=self.books.reference(company).formats.escape_account(account),
+            amount=payment.amount,
+            method=method.d365_method,
+            day=day,
+            check_number=(payment.avidpay_check_number or payment.check_number) if is_check else "",
+            reference=payment.ach_trace_number if payment.kind is PaymentKind.ACH else "",
+            text=shown,
+            account_dimensions=account_dimensions,
+            offset_dimensions=offset_dimensions,
+            settlements=tuple(settlements),
+        )
+
+    def _park(self, code: str, subject: str, sentence: str, field: str = "") -> None:
+        self._causes.append(Cause(code, subject, sentence, field))

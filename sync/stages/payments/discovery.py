@@ -1,0 +1,112 @@
+"""Finding payments: everything that moved since the last complete run, with an overlap (contracts/avidxchange.md §3, Payments)."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from sync.avid.models import AvidPayment, BadRow, PaymentState
+from sync.causes import Cause
+from sync.engine.attempt import ON_REQUEST
+from sync.engine.delivery import Discovery
+from sync.engine.model import Slice
+from sync.ledger.model import NewRecord, Place, State
+from sync.values import digest, key_digest, money_text, utc_moment, utc_text
+
+CHUNK: Final = 200
+WATERMARK: Final = "watermark"
+NOT_PAID_YET: Final = frozenset({PaymentState.PENDING, PaymentState.IN_FLIGHT})
+
+
+def payment_key(payment_id: str) -> str:
+    """The natural key: AvidXchange's PaymentId. The company is an attribute (design §1)."""
+    return key_digest("payment", payment_id)
+
+
+class PaymentReading:
+    """The payments of one connection in one run."""
+
+    def __init__(self, slice_: Slice, place: Place) -> None:
+        self._slice = slice_
+        self._place = place
+
+    def discoveries(self) -> Iterator[Discovery]:
+        """The payments that moved, chunk by chunk. One that is not paid yet is noted only when it was noted before (it moved back)."""
+        chunk: list[NewRecord] = []
+        today = self._slice.ports.clock.now().date()
+        for item in self._slice.systems.avid.payments(self._first_day(), today):
+            document = self._bad_document(item) if isinstance(item, BadRow) else self._document(item)
+            if document is not None:
+                chunk.append(document)
+            if len(chunk) == CHUNK:
+                yield Discovery(self._place, chunk)
+                chunk = []
+        yield Discovery(self._place, chunk)
+
+    def _first_day(self) -> date:
+        first = self._slice.connection.start_from.payments
+        watermark = self._checkpoint().get(WATERMARK, "")
+        overlap = timedelta(days=self._slice.systems.avid.profile.limits.overlap_days)
+        return max(first, (utc_moment(watermark) - overlap).date()) if watermark else first
+
+    def _checkpoint(self) -> dict[str, str]:
+        progress = self._slice.progress.progress(self._place.connection, self._place.stage, self._place.company)
+        found: dict[str, str] = json.loads(progress.checkpoint or "{}")
+        return found
+
+    def _document(self, payment: AvidPayment) -> NewRecord | None:
+        key = payment_key(payment.id)
+        if payment.state in NOT_PAID_YET and self._slice.ledger.get(self._place, key) is None:
+            self._slice.report.count("not_paid_yet")
+            return None
+        if self._before_start(payment):
+            self._slice.report.count("before_start")
+            return None
+        return payment_document(payment, self._slice.ports.clock.now())
+
+    def _before_start(self, payment: AvidPayment) -> bool:
+        moment = payment.payment_date or payment.cleared_date
+        return moment is not None and moment < self._slice.connection.start_from.payments
+
+    def _bad_document(self, bad: BadRow) -> NewRecord:
+        source_id = bad.id or digest(bad.raw)
+        return NewRecord(
+            key=payment_key(source_id),
+            label=f"payment {source_id}",
+            source_id=source_id,
+            version=digest(bad.raw),
+            text=bad.raw,
+            facts={},
+            state=State.PARKED,
+            due=ON_REQUEST,
+            causes=(Cause("field-invalid", f"payment {source_id}", bad.sentence, bad.field),),
+        )
+
+    def move_watermark(self, started: datetime) -> None:
+        """Everything up to `started` is durable."""
+        progress = self._slice.progress.progress(self._place.connection, self._place.stage, self._place.company)
+        checkpoint = {**json.loads(progress.checkpoint or "{}"), WATERMARK: utc_text(started)}
+        self._slice.progress.save(replace(progress, checkpoint=json.dumps(checkpoint)))
+
+
+def payment_document(payment: AvidPayment, now: datetime) -> NewRecord:
+    """The payment as the ledger notes it."""
+    day = payment.payment_date or payment.cleared_date
+    return NewRecord(
+        key=payment_key(payment.id),
+        label=f"payment {payment.id} to {payment.payee_name or payment.payee_id or '(no payee)'}",
+        source_id=payment.id,
+        version=digest(payment.substance),
+        text=payment.text,
+        facts={
+            "vendor": payment.payee_id,
+            "amount": money_text(payment.amount),
+            "currency": payment.currency,
+            "day": day.isoformat() if day else "",
+            "method": payment.kind.value,
+            "status": payment.status,
+            "bank": ",".join(payment.bank_client_ids),
+        },
+        due=now,
+    )

@@ -1,0 +1,46 @@
+"""Reading a written payment back (design §3.5): a cut value is a failure, the settlement rows are the truth."""
+
+from sync.causes import Cause
+from sync.d365.rows import JournalLine, SettledInvoice
+from sync.stages.payments.plan import PaymentPlan
+from sync.values import fold, money_text
+
+Difference = tuple[str, str, str]
+
+
+def differences(plan: PaymentPlan, line: JournalLine | None, settled: list[SettledInvoice]) -> tuple[Cause, ...]:
+    """What D365 stored otherwise than was sent, one cause per field."""
+    found = [("line", "written", "missing")] if line is None else _line(plan, line)
+    there = {(fold(row.invoice_account), row.invoice): row for row in settled}
+    for item in plan.settlements:
+        row = there.get((fold(item.invoice_account), item.number))
+        if row is None:
+            found.append((f"settlement of invoice {item.number}", "marked", "not marked"))
+        elif row.discount != item.discount:
+            found.append((f"discount of invoice {item.number}", money_text(item.discount), money_text(row.discount)))
+    return tuple(_cause(plan, field, sent, kept) for field, sent, kept in found)
+
+
+def _line(plan: PaymentPlan, line: JournalLine) -> list[Difference]:
+    pairs = [
+        ("AccountDisplayValue", fold(plan.account_display), fold(line.account)),
+        ("DebitAmount", money_text(plan.amount), money_text(line.debit)),
+        ("CurrencyCode", plan.currency, line.currency),
+        ("TransactionDate", str(plan.day), str(line.day)),
+        ("TransactionText", plan.text, line.text),
+        ("PaymentId", plan.payment_id, line.payment_id),
+        ("CheckNumber", plan.check_number, line.check_number),
+        ("PaymentReference", plan.reference, line.payment_reference),
+        ("PaymentMethodName", plan.method, line.payment_method),
+        ("OffsetAccountDisplayValue", plan.bank_account, line.offset_account),
+    ]
+    chosen = [
+        ("DefaultDimensionsForAccountDisplayValue", plan.account_dimensions, line.account_dimensions),
+        ("DefaultDimensionsForOffsetAccountDisplayValue", plan.offset_dimensions, line.offset_dimensions),
+    ]
+    return [pair for pair in pairs + [pair for pair in chosen if pair[1]] if pair[1] != pair[2]]
+
+
+def _cause(plan: PaymentPlan, field: str, sent: str, kept: str) -> Cause:
+    sentence = f"Payment {plan.payment_id}, {field}: sent {sent or '(blank)'}, D365 holds {kept or '(blank)'}."
+    return Cause("written-differs", f"payment {plan.payment_id}", sentence, field)

@@ -1,0 +1,1 @@
+"""What several test files plug into the connector's seams."""
