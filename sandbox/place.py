@@ -1,0 +1,100 @@
+"""A whole place to run the connector in, on this machine: worlds on local TLS, a vault, an identity, Azurite, and the app's settings."""
+
+import base64
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandbox import hosts
+from sandbox.avid import AvidSystem
+from sandbox.azurite import Azurite
+from sandbox.d365 import D365
+from sandbox.entra import Entra, ManagedIdentity
+from sandbox.network import Network
+from sandbox.tls import Sandbox
+from sandbox.vault import Vault
+from sandbox.worlds.connection import secret_names
+from sandbox.worlds.model import World
+from sync.storage.azure import open_storage
+from sync.storage.names import ensure
+
+ROOT = Path(__file__).resolve().parents[1]
+OPERATOR_TENANT = "0c1f6d0e-8a35-4b52-9a57-3b1d7f2e4c10"
+IDENTITY = "6f2d3c4b-1a5e-4d7f-9b8c-2e3f4a5b6c7d"
+VAULT = "avx-sync"
+AUDIT_KEY = "audit-key"
+TIMERS = ("VENDORS", "GL_ACCOUNTS", "DIMENSIONS", "INVOICES", "PAYMENTS", "HOUSEKEEPING")
+
+
+def utc_now() -> datetime:
+    """The time of this machine, for systems that live in real time."""
+    return datetime.now(UTC)
+
+
+class Place:
+    """Everything around the app. `environment` is what its processes are started with; nothing in it is known to the app's code."""
+
+    def __init__(self, *, every_seconds: int = 300) -> None:
+        self.entra = Entra(utc_now)
+        self.network = Network(utc_now, {hosts.LOGIN: self.entra})
+        self.vault = Vault(VAULT, OPERATOR_TENANT, self.entra, utc_now)
+        self.worlds: dict[str, World] = {}
+        self.environment: dict[str, str] = {}
+        self._every_seconds = every_seconds
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.network.mount(self.vault.host, self.vault)
+        self.vault.allow(IDENTITY)
+        self.vault.set(AUDIT_KEY, f"k1:{base64.b64encode(os.urandom(32)).decode()}")
+        sandbox = self._stack.enter_context(Sandbox(self.network, ManagedIdentity(self.entra, OPERATOR_TENANT, IDENTITY)))
+        azurite = self._stack.enter_context(Azurite())
+        ensure(open_storage(connection_string=azurite.connection_string))
+        schedule = f"*/{self._every_seconds} * * * * *" if self._every_seconds < 60 else "0 */5 * * * *"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP", "TMP")},
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            **sandbox.environment(),
+            **sandbox.identity_environment(),
+            **azurite.env(),
+            "KEY_VAULT_URL": f"https://{self.vault.host}",
+            "AUDIT_KEY_SECRET": AUDIT_KEY,
+            **{f"SYNC_TIMER_{name}": schedule for name in TIMERS},
+        }
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    def mount(self, world: World) -> None:
+        """Let a customer's systems answer, and put the customer's secrets into the vault."""
+        facts = world.connection
+        self.entra.register_app(facts["tenant"], facts["client_id"], facts["client_secret"])
+        self.network.mount(world.d365.host, D365(world.d365, self.entra))
+        self.network.mount(world.avid.host, AvidSystem(world.avid))
+        for name, value in secret_names(facts).items():
+            self.vault.set(name, value)
+        self.worlds[facts["id"]] = world
+
+    def start_runner(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """The app under the local runner, in a process of its own."""
+        command = [sys.executable, "-m", "sandbox.runner", "--root", str(ROOT), *arguments]
+        return subprocess.Popen(command, env=self.environment, cwd=ROOT)
+
+    def sync(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`python -m sync …` as a person would call it."""
+        return self._run([sys.executable, "-m", "sync", *arguments], check=check)
+
+    def _run(self, command: Sequence[str], *, check: bool) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(command, env=self.environment, cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command[1:])} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
