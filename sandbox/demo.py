@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from sandbox.network import Network
@@ -21,9 +24,12 @@ from sandbox.worlds.model import World
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 from sandbox.worlds.report import Comparison
 from sandbox.worlds.truth import compare
+from sync.app import open_app
+from sync.connections.document import STAGES
 
 SEED = 7
 PROGRESS_SECONDS = 5.0
+COUNTS = ("read", "sent", "unchanged", "written", "adopted", "parked", "posted")
 
 
 @dataclass
@@ -43,7 +49,6 @@ class Demo:
         """All three cycles; whether the two truths agree after each."""
         self._add_customers()
         agreed = [self._cycle("First cycle: everything moves")]
-        self._show_status()
         before = effects(self.place.network, self.worlds)
         agreed.append(self._cycle("Second cycle: nothing has changed"))
         written = effects(self.place.network, self.worlds) - before
@@ -77,9 +82,20 @@ class Demo:
 
     def _cycle(self, title: str) -> bool:
         heading(title)
-        start, before = time.monotonic(), len(self.place.network.exchanges)
+        began, start, before = utc_now(), time.monotonic(), len(self.place.network.exchanges)
         self._watch(self.place.start_runner("--until-idle"), start, before)
+        self._show_stages(began)
         return self._compare()
+
+    def _show_stages(self, began: datetime) -> None:
+        """What every stage did in the runs of this cycle."""
+        runs = open_app(self.place.environment).runs
+        print(f"\n  {'':24}" + "".join(f"{name:>14}" for name in COUNTS))
+        for world in self.worlds:
+            connection = world.connection["id"]
+            for stage in STAGES:
+                counts = added_up([run.counts for run in runs.latest(connection, stage, 10) if run.started_at >= began])
+                print(f"  {connection:12}{stage:12}" + "".join(f"{counts[name] or '-':>14}" for name in COUNTS))
 
     def _watch(self, runner: subprocess.Popen[bytes], start: float, before: int) -> None:
         """Wait for the runner, showing that it works."""
@@ -125,6 +141,15 @@ class Demo:
         return next(str(write.body[field]) for write in self.firm.d365.writes[self._invoices_before :] if write.set_name == set_name)
 
 
+def added_up(runs: Sequence[Mapping[str, int]]) -> Counter[str]:
+    """What several runs did together. Each run counts anew what is parked, so that is not added up."""
+    counts: Counter[str] = Counter()
+    for run in runs:
+        counts.update(run)
+    counts["parked"] = max((run.get("parked", 0) for run in runs), default=0)
+    return counts
+
+
 def effects(network: Network, worlds: tuple[World, ...]) -> int:
     """Requests that can have an effect on the customers' systems so far."""
     return sum(network.writes(host) for world in worlds for host in (world.d365.host, world.avid.host))
@@ -137,8 +162,8 @@ def show_comparison(name: str, comparison: Comparison) -> None:
     for (what, company, currency), total in sorted(comparison.totals.items()):
         gap = total.found - total.expected
         print(f"  {what:12}{company:>9}{currency:>10}{total.expected:>18,.2f}{total.found:>18,.2f}{gap:>14,.2f}")
-    counts = ", ".join(f"{number:,} {what}" for what, number in sorted(comparison.counts.items()))
-    print(f"  checked: {counts}")
+    counts = "checked: " + ", ".join(f"{number:,} {what}" for what, number in sorted(comparison.counts.items()))
+    print(textwrap.fill(counts, 118, initial_indent="  ", subsequent_indent="    "))
     for sentence in comparison.differences[:20]:
         print(f"  DIFFERS: {sentence}")
     print(

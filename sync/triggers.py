@@ -2,15 +2,16 @@
 
 import json
 import os
+from collections.abc import Callable
 from threading import Lock
 
 from sync.app import App, open_app
 from sync.engine import housekeeping, retries, runner, schedule
 from sync.errors import SyncError
-from sync.ledger.runs import Progress
 from sync.logs import bound
 from sync.messages import RecordRetry, Replay, StageRun, decode
-from sync.values import utc_text
+from sync.verbs import status as verbs
+from sync.verbs.plain import as_plain
 
 
 class _Process:
@@ -64,29 +65,13 @@ def keep_poison(queue: str, body: bytes) -> None:
     retries.keep_poison(the_app(), queue, body.decode(errors="backslashreplace"))
 
 
-def status() -> tuple[int, str]:
-    """HTTP status and JSON text: the progress of every stage of every connection. 503 with the sentence when it cannot be told."""
+def status(opened: Callable[[], App] = the_app) -> tuple[int, str]:
+    """HTTP status and JSON text, as `python -m sync status --json` shows it. 503 with the sentence when it cannot be told."""
     try:
-        app = the_app()
-        connections = [{"id": stored.id, "error": stored.error, "stages": _stages(app, stored.id)} for stored in app.connections.list()]
+        found = verbs.status(opened())
     except SyncError as error:
         return 503, json.dumps({"error": error.sentence})
-    return 200, json.dumps({"connections": connections})
-
-
-def _stages(app: App, connection: str) -> list[dict[str, object]]:
-    return [_shown(progress) for progress in app.runs.every_progress(connection)]
-
-
-def _shown(progress: Progress) -> dict[str, object]:
-    times = {"completed": progress.completed_at, "started": progress.last_started, "finished": progress.last_finished}
-    return {
-        "stage": progress.stage,
-        "company": progress.company,
-        **{name: moment and utc_text(moment) for name, moment in times.items()},
-        "error": progress.last_error,
-        "counts": dict(progress.counts),
-    }
+    return 200, json.dumps(as_plain(found))
 
 
 def health() -> str:

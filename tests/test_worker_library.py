@@ -84,7 +84,7 @@ def test_the_worker_library_indexes_every_function_and_invokes_each_kind(azurite
     assert (timer["ok"], run["ok"]) == (True, True), (timer, run)
     assert (health["ok"], health["status"], health["body"]) == (True, "200", "ok")
     assert (status["ok"], status["status"]) == (True, "200"), status
-    assert json.loads(str(status["body"])) == {"connections": []}
+    assert json.loads(str(status["body"]))["connections"] == []
     assert list(storage.tables.scan(CONNECTIONS, "connections")) == []
     assert list(storage.tables.scan(LEDGER, "nobody|vendors|-")) == []
 

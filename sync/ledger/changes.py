@@ -12,8 +12,8 @@ from sync.ledger.audit import AuditKeys, Head, chained
 from sync.ledger.model import AT_REST, AuditRow, Record, State, Step
 from sync.storage.model import Change, Delete, Insert, Replace, Row, Upsert, Value
 
-MAY_CARRY_CAUSES: Final = frozenset({State.POSTED, State.ADOPTED})
-"""States at rest in which a record may be in the failures list (changed after it was written)."""
+MAY_CARRY_CAUSES: Final = frozenset({State.POSTED, State.ADOPTED, State.RESOLVED})
+"""States at rest in which a record may be in the failures list (changed after it was written, or after a person closed it)."""
 
 
 class Changes(TypedDict, total=False):

@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from typing import Final, TypedDict
 
 from azure.core.credentials import TokenCredential
+from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
+from requests import Session
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from sync.errors import FixConfiguration
 from sync.storage.azure_blobs import AzureBlobs
@@ -16,15 +20,25 @@ from sync.storage.azure_tables import AzureTables
 SETTING: Final = "AzureWebJobsStorage"
 
 
+CONNECT_SECONDS: Final = 5
+READ_SECONDS: Final = 30
+CONNECTIONS: Final = 64
+"""Kept open to one service: slices × their concurrency, and the pages they stream (the SDK's own pool keeps 10)."""
+
+
 class ClientOptions(TypedDict):
-    """Options that all three SDKs take: none retries by itself, times in seconds."""
+    """Options that all three SDKs take: none retries by itself."""
 
     retry_total: int
-    connection_timeout: float
-    read_timeout: float
+    transport: RequestsTransport
 
 
-OPTIONS: Final = ClientOptions(retry_total=0, connection_timeout=5, read_timeout=30)
+def _options() -> ClientOptions:
+    session = Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=Retry(total=False, redirect=False, raise_on_status=False)))
+    transport = RequestsTransport(session=session, session_owner=False, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
+    return ClientOptions(retry_total=0, transport=transport)
 
 
 @dataclass(frozen=True)
@@ -45,18 +59,18 @@ def open_storage(*, connection_string: str = "", account: str = "", credential: 
             "No storage is configured: set AzureWebJobsStorage, or AzureWebJobsStorage__accountName with an identity.", field=SETTING
         )
     return AzureStorage(
-        AzureTables(TableServiceClient(f"https://{account}.table.core.windows.net", credential=credential, **OPTIONS)),
-        AzureQueues(QueueServiceClient(f"https://{account}.queue.core.windows.net", credential=credential, **OPTIONS)),
-        AzureBlobs(BlobServiceClient(f"https://{account}.blob.core.windows.net", credential=credential, **OPTIONS)),
+        AzureTables(TableServiceClient(f"https://{account}.table.core.windows.net", credential=credential, **_options())),
+        AzureQueues(QueueServiceClient(f"https://{account}.queue.core.windows.net", credential=credential, **_options())),
+        AzureBlobs(BlobServiceClient(f"https://{account}.blob.core.windows.net", credential=credential, **_options())),
     )
 
 
 def _by_connection_string(text: str) -> AzureStorage:
     try:
         return AzureStorage(
-            AzureTables(TableServiceClient.from_connection_string(text, **OPTIONS)),
-            AzureQueues(QueueServiceClient.from_connection_string(text, **OPTIONS)),
-            AzureBlobs(BlobServiceClient.from_connection_string(text, **OPTIONS)),
+            AzureTables(TableServiceClient.from_connection_string(text, **_options())),
+            AzureQueues(QueueServiceClient.from_connection_string(text, **_options())),
+            AzureBlobs(BlobServiceClient.from_connection_string(text, **_options())),
         )
     except ValueError:
         # Not chained: the SDK's text may quote the connection string, which holds a key.

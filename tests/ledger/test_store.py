@@ -261,7 +261,7 @@ def test_extra_changes_are_in_the_same_transaction(bench: Bench) -> None:
     "changes",
     [
         {"state": State.POSTED},
-        {"state": State.RESOLVED, "due": None, "causes": (VENDOR,)},
+        {"state": State.WITHDRAWN, "due": None, "causes": (VENDOR,)},
         {"state": State.CLAIMED, "due": None},
         {"state": State.PARKED},
         {"facts": {"amount": Decimal("12.50")}},

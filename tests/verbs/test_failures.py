@@ -1,0 +1,73 @@
+"""`failures`: grouped by the thing to mend, root causes first, with the stages and messages that fail."""
+
+from dataclasses import replace
+
+from sync.engine.retries import keep_poison
+from sync.engine.schedule import new_run
+from sync.messages import encode
+from sync.storage.model import Replace, Row
+from tests.verbs.desk import ID, Desk
+
+
+def add_alike(desk: Desk, invoice_id: int, count: int) -> None:
+    """More invoices like one that is there, in a batch of their own."""
+    original = desk.world.avid.invoice(invoice_id)
+    truth = next(item for item in desk.world.expected.invoices.values() if item.id == invoice_id)
+    alike = [replace(original, id=invoice_id + 1_000 * (n + 1), number=f"{original.number}-{n}") for n in range(count)]
+    desk.world.avid.add_batch(truth.accounting_system, alike, name="Alike")
+
+
+def gone(desk: Desk) -> int:
+    """The id of the invoice whose vendor does not exist."""
+    return next(item.id for item in desk.world.expected.invoices.values() if item.vendor_account.startswith("GONE-"))
+
+
+def test_root_causes_come_first_and_waiting_last(worked: Desk) -> None:
+    document = worked.call("failures", ID, "--json").document
+    ranks = [group["rank"] for group in document["groups"]]
+    assert ranks == sorted(ranks)
+    assert (document["groups"][0]["code"], document["groups"][0]["companies"]) == ("vendor-missing", ["tqn"])
+    assert document["groups"][-1]["code"] == "not-settled"
+    assert document["records"] == 8
+
+
+def test_what_one_thing_holds_up_is_one_group_and_its_cause_lists_all(desk: Desk) -> None:
+    add_alike(desk, gone(desk), 5)
+    desk.cycle()
+    short = desk.call("failures", ID).out
+    assert "Vendor does not exist in D365 (vendor-missing, 6 records)" in short
+    assert "vendor GONE-700004 in tqn: 6 records since" in short
+    assert "    - and 3 more\n" in short
+    assert "→ Create the vendor in D365, or correct the vendor on the invoice in AvidXchange." in short
+    whole = desk.call("failures", ID, "--cause", "vendor-missing", "--json").document
+    assert [len(group["examples"]) for group in whole["groups"]] == [6]
+
+
+def test_a_stage_that_cannot_run_and_a_poison_message_are_in_it(desk: Desk) -> None:
+    desk.deployment.secrets.values[f"{ID}-d365-client-secret"] = "wrong"
+    desk.cycle()
+    keep_poison(desk.works, "stage-runs", encode(new_run(desk.works, ID, "vendors")))
+    codes = [group["code"] for group in desk.call("failures", ID, "--json").document["groups"]]
+    assert codes == ["poison", "stage-failed", "stage-failed", "stage-failed"]
+
+
+def test_a_message_of_no_connection_is_shown_among_all(desk: Desk) -> None:
+    keep_poison(desk.works, "replays", "{ no JSON")
+    assert "message of replays" in desk.call("failures").out
+    assert "Nothing fails" in desk.call("failures", ID).out
+
+
+def test_a_broken_document_still_shows_its_case(desk: Desk) -> None:
+    text = desk.call("connections", "show", ID).out.replace('"name"', '"nmae"')
+    tables = desk.app.ports.tables
+    row = tables.get("connections", "connections", ID)
+    assert row is not None
+    tables.commit("connections", "connections", [Replace(Row(row.partition, row.key, {"Parts": 1, "Document0": text}, row.etag))])
+    desk.cycle()
+    assert "nmae" in desk.call("failures", ID).out
+    assert "nmae" in desk.call("status").out
+    assert desk.call("run", ID).code == 2
+
+
+def test_an_unknown_cause_is_refused(desk: Desk) -> None:
+    assert desk.call("failures", ID, "--cause", "nonsense").code == 2
