@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 from sandbox.network import Network
 from sandbox.place import Place, utc_now
@@ -40,6 +41,16 @@ class Demo:
     firm: World
     contoso: World
 
+    @classmethod
+    def build(cls, place: Place, seed: int, *, small: bool) -> Self:
+        """Both customers with their systems answering; nothing has run yet."""
+        today = utc_now()
+        size = PropertyFirmSize.small() if small else PropertyFirmSize()
+        demo = cls(place, build_property_firm(seed, today, size=size, now=utc_now), build_contoso(today, now=utc_now))
+        for world in demo.worlds:
+            place.mount(world)
+        return demo
+
     @property
     def worlds(self) -> tuple[World, World]:
         """Both customers."""
@@ -47,7 +58,7 @@ class Demo:
 
     def run(self) -> bool:
         """All three cycles; whether the two truths agree after each."""
-        self._add_customers()
+        self.add_customers()
         agreed = [self._cycle("First cycle: everything moves")]
         before = effects(self.place.network, self.worlds)
         agreed.append(self._cycle("Second cycle: nothing has changed"))
@@ -58,7 +69,8 @@ class Demo:
         self._show_results()
         return all(agreed)
 
-    def _add_customers(self) -> None:
+    def add_customers(self) -> None:
+        """Their connection documents, as an operator adds them."""
         heading("Two customers are added, each with its own tenant, environment and AvidXchange host")
         for world in self.worlds:
             document = json.dumps(connection_document(world.connection), default=str)
@@ -216,12 +228,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, to look around")
     given = parser.parse_args(arguments)
     with Place() as place:
-        today = utc_now()
-        size = PropertyFirmSize.small() if given.small else PropertyFirmSize()
-        firm = build_property_firm(given.seed, today, size=size, now=utc_now)
-        demo = Demo(place, firm, build_contoso(today, now=utc_now))
-        for world in demo.worlds:
-            place.mount(world)
+        demo = Demo.build(place, given.seed, small=given.small)
         agrees = demo.run()
         heading("Everything agrees, to the cent." if agrees else "NOT EVERYTHING AGREES: see DIFFERS above.")
         print(CLOSING, flush=True)

@@ -1,14 +1,18 @@
-"""Entra ID: client credentials per tenant, discovery as azure-identity wants it, tokens that live on the sandbox's clock."""
+"""Entra ID: client credentials per tenant, discovery as azure-identity wants it, signed tokens that live on the sandbox's clock.
 
-import base64
-import hashlib
-import json
+An application proves itself with a client secret or with a signed assertion (`sandbox/entra_assertions.py`).
+"""
+
 import threading
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
+from cryptography import x509
+
 from sandbox import hosts
+from sandbox.entra_assertions import ASSERTION_TYPE, Applications, AssertionRefused, Federation, is_exchange, public_key_set, signed
 from sandbox.web import Now, Request, Response, json_response
 
 
@@ -45,6 +49,7 @@ class Entra:
         self.lifetime = lifetime
         self._tenants: dict[str, _Tenant] = {}
         self._tokens: dict[str, Token] = {}
+        self._applications = Applications()
         self._count = 0
         self._lock = threading.Lock()
 
@@ -57,6 +62,16 @@ class Entra:
     def register_resource(self, tenant: str, audience: str) -> None:
         """A resource (an environment's URL) that tokens of a tenant can be for."""
         self._tenant(tenant).audiences.add(audience)
+
+    def register_certificates(self, tenant: str, client_id: str, *certificates: x509.Certificate) -> None:
+        """The certificates of an app registration; called again it replaces them (rotation)."""
+        self._tenant(tenant).secrets.setdefault(client_id, set())
+        self._applications.certificates[tenant, client_id] = certificates
+
+    def federate(self, tenant: str, client_id: str, *trusted: Federation) -> None:
+        """The federated credentials of an app registration; called again it replaces them."""
+        self._tenant(tenant).secrets.setdefault(client_id, set())
+        self._applications.federations[tenant, client_id] = trusted
 
     def revoke(self, client_id: str = "") -> None:
         """Every token issued so far (of one app, or of all) is worthless from now on."""
@@ -73,14 +88,15 @@ class Entra:
         return token
 
     def issue(self, tenant: str, client_id: str, audience: str) -> Token:
-        """A new token, in the shape of a JWT of the v1 endpoint (unsigned: its text is looked up)."""
+        """A new token, a signed JWT in the shape of the v1 endpoint; one that is meant for an exchange names the issuer of v2."""
         now = self.now()
         with self._lock:
             self._count += 1
             expires = now + self.lifetime
             claims: dict[str, str | int] = {
                 "aud": audience,
-                "iss": f"https://sts.windows.net/{tenant}/",
+                "iss": issuer(tenant) if is_exchange(audience) else f"https://sts.windows.net/{tenant}/",
+                "sub": principal(client_id),
                 "iat": int(now.timestamp()),
                 "nbf": int(now.timestamp()),
                 "exp": int(expires.timestamp()),
@@ -88,7 +104,7 @@ class Entra:
                 "tid": tenant,
                 "uti": str(self._count),
             }
-            token = Token(_jwt(claims), tenant, client_id, audience, expires)
+            token = Token(signed(claims), tenant, client_id, audience, expires)
             self._tokens[token.text] = token
             return token
 
@@ -102,27 +118,34 @@ class Entra:
         try:
             if request.method == "GET" and rest == "v2.0/.well-known/openid-configuration":
                 return json_response(200, _configuration(self._known(tenant)))
+            if request.method == "GET" and rest == "discovery/v2.0/keys":
+                return json_response(200, public_key_set())
             if request.method == "POST" and rest == "oauth2/v2.0/token":
-                return self._token(self._known(tenant), _form(request))
+                return self._token(self._known(tenant), _form(request), f"https://{request.host}{request.path}")
         except _Refused as refused:
             return refused.response
         return Response(404)
 
-    def _token(self, tenant: str, form: dict[str, str]) -> Response:
+    def _token(self, tenant: str, form: dict[str, str], url: str) -> Response:
         if form.get("grant_type") != "client_credentials":
             raise _Refused(400, "unsupported_grant_type", 70003, f"The app requested an unsupported grant type '{form.get('grant_type')}'.")
-        client_id, audience = self._signed_in(tenant, form), self._audience(tenant, form.get("scope", ""))
+        client_id, audience = self._signed_in(tenant, form, url), self._audience(tenant, form.get("scope", ""))
         token = self.issue(tenant, client_id, audience)
         seconds = int(self.lifetime.total_seconds())
         return json_response(200, {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token.text})
 
-    def _signed_in(self, tenant: str, form: dict[str, str]) -> str:
+    def _signed_in(self, tenant: str, form: dict[str, str], url: str) -> str:
         client_id = form.get("client_id", "")
         secrets = self._tenants[tenant].secrets.get(client_id)
         if secrets is None:
             text = f"Application with identifier '{client_id}' was not found in the directory '{tenant}'."
             raise _Refused(400, "unauthorized_client", 700016, text)
-        if form.get("client_secret", "") not in secrets:
+        if form.get("client_assertion_type") == ASSERTION_TYPE:
+            try:
+                self._applications.check(tenant, client_id, form.get("client_assertion", ""), url, self.now())
+            except AssertionRefused as refused:
+                raise _Refused(401, "invalid_client", refused.code, str(refused)) from None
+        elif form.get("client_secret", "") not in secrets:
             text = f"Invalid client secret provided. Ensure the secret being sent is the client secret value, for app '{client_id}'."
             raise _Refused(401, "invalid_client", 7000215, text)
         return client_id
@@ -167,17 +190,18 @@ class ManagedIdentity:
         return json_response(200, {**body, "client_id": self.client_id})
 
 
+def issuer(tenant: str) -> str:
+    """Who issues the tokens of a tenant, as federated credentials name it."""
+    return f"https://{hosts.LOGIN}/{tenant}/v2.0"
+
+
+def principal(client_id: str) -> str:
+    """The object id of the service principal or managed identity with this client id."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"principal:{client_id}"))
+
+
 def _form(request: Request) -> dict[str, str]:
     return {name: values[-1] for name, values in parse_qs(request.body.decode(), keep_blank_values=True).items()}
-
-
-def _jwt(claims: dict[str, str | int]) -> str:
-    head, body = _part({"typ": "JWT", "alg": "RS256"}), _part(claims)
-    return f"{head}.{body}.{hashlib.sha256(f'{head}.{body}'.encode()).hexdigest()}"
-
-
-def _part(value: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
 def _instances() -> object:
@@ -193,9 +217,9 @@ def _configuration(tenant: str) -> object:
     authority = f"https://{hosts.LOGIN}/{tenant}"
     return {
         "token_endpoint": f"{authority}/oauth2/v2.0/token",
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
         "jwks_uri": f"{authority}/discovery/v2.0/keys",
-        "issuer": f"{authority}/v2.0",
+        "issuer": issuer(tenant),
         "authorization_endpoint": f"{authority}/oauth2/v2.0/authorize",
         "response_types_supported": ["code", "token"],
         "subject_types_supported": ["pairwise"],

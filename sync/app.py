@@ -1,24 +1,27 @@
 """The composition root: the one place where the seams of `sync/ports.py` are filled and the parts are put together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 from azure.core.credentials import TokenCredential
 from azure.identity import AzureCliCredential, EnvironmentCredential, ManagedIdentityCredential
 
-from sync.avid.auth import CompanyUserAuthorizer
+from sync.avid.auth import authorizer_of
+from sync.avid.auth_sign_in import SignIns
 from sync.avid.client import AvidClient
 from sync.avid.profile import shipped_profile
 from sync.connections.document import Company, Connection
 from sync.connections.store import ConnectionStore
 from sync.d365.auth import EntraAuthorizer
+from sync.d365.auth_proofs import AppIdentity
 from sync.d365.client import D365Client
 from sync.d365.reference import CompanyReference
 from sync.engine.model import Stage, Systems
 from sync.errors import FixConfiguration
-from sync.http.client import HttpClient
-from sync.http.slots import Slots
+from sync.http.client import Crowd, HttpClient
+from sync.http.tokens import Tokens
 from sync.http.transport import RequestsTransport
+from sync.identity import CredentialIdentity
 from sync.ledger.audit import AuditKeys
 from sync.ledger.gates import Gates
 from sync.ledger.leases import Leases
@@ -37,9 +40,10 @@ from sync.system import SystemClock, SystemIds, SystemRandomness, ThreadExecutor
 class OpenedSystems:
     """The two systems of one connection, see `sync.engine.model.Systems`."""
 
-    def __init__(self, d365: D365Client, avid: AvidClient, today: date) -> None:
+    def __init__(self, d365: D365Client, avid: AvidClient, today: date, without_credentials: Callable[[str], HttpClient]) -> None:
         self.d365 = d365
         self.avid = avid
+        self.without_credentials = without_credentials
         self._today = today
         self._references: dict[str, CompanyReference] = {}
 
@@ -52,18 +56,27 @@ class App:
     """Everything a trigger or a verb works with. `stages` None: the registered ones."""
 
     def __init__(
-        self, ports: Ports, settings: Settings, secrets: Secrets, audit_keys: AuditKeys, stages: Sequence[Stage] | None = None
+        self,
+        ports: Ports,
+        settings: Settings,
+        secrets: Secrets,
+        audit_keys: AuditKeys,
+        identity: AppIdentity,
+        stages: Sequence[Stage] | None = None,
     ) -> None:
         self.ports = ports
         self.settings = settings
         self.secrets = secrets
+        self.identity = identity
         self.stages = every_stage() if stages is None else tuple(stages)
         self.connections = ConnectionStore(ports.tables)
         self.ledger = Ledger(ports, audit_keys)
         self.runs = RunStore(ports)
         self.leases = Leases(ports)
         self.gates = Gates(ports)
-        self._slots = Slots()
+        self._crowd = Crowd()
+        self._tokens = Tokens()
+        self._avid_sign_ins = SignIns()
         self.seals = Seals(ports, audit_keys)
 
     def stage(self, name: str) -> Stage:
@@ -85,17 +98,18 @@ class App:
             "D365",
             self.ports,
             self.gates,
-            EntraAuthorizer(self.ports, self.gates, self.secrets, d365),
+            EntraAuthorizer(self.ports, self.gates, self.secrets, self.identity, d365, self._tokens),
             read_seconds=connection.policies.d365_read_timeout_seconds,
-            slots=self._slots,
+            courtesy_cap=d365.courtesy_requests_per_5_minutes,
+            crowd=self._crowd,
         )
-        to_avid = HttpClient(
-            avid.host, "AvidXchange", self.ports, self.gates, CompanyUserAuthorizer(self.secrets, avid.auth, profile), slots=self._slots
-        )
+        signed = authorizer_of(avid, profile, self.secrets, self.ports, self.gates, self._avid_sign_ins, self._crowd)
+        to_avid = HttpClient(avid.host, "AvidXchange", self.ports, self.gates, signed, crowd=self._crowd)
         return OpenedSystems(
             D365Client(to_d365, d365.environment_url, d365.page_size),
             AvidClient(to_avid, f"https://{avid.host}/{avid.version}", profile),
             self.ports.clock.now().date(),
+            lambda host: HttpClient(host, host, self.ports, self.gates, None, crowd=self._crowd),
         )
 
 
@@ -118,7 +132,7 @@ def open_app(environment: Mapping[str, str]) -> App:
         blobs=storage.blobs,
     )
     secrets = VaultSecrets(settings.key_vault_url, credential, clock)
-    return App(ports, settings, secrets, VaultAuditKeys(secrets, settings.audit_key_secret))
+    return App(ports, settings, secrets, VaultAuditKeys(secrets, settings.audit_key_secret), CredentialIdentity(credential))
 
 
 def credential_of(environment: Mapping[str, str], settings: Settings) -> TokenCredential:

@@ -35,6 +35,9 @@ KINDS: Final[dict[str, Kind]] = {
     "dimension-not-in-format": Kind(
         1, "Dimension is not in the active integration format", "Add the dimension to D365's active dimension format."
     ),
+    "dimension-segments": Kind(
+        1, "D365 refuses the number of dimension segments", "Check D365's active dimension formats, then replay the record."
+    ),
     "code-missing": Kind(3, "A required code is missing on a line", "Code the line in AvidXchange."),
     "code-twice": Kind(3, "A line carries two codes of one group", "Leave one code of the group on the line in AvidXchange."),
     "sum-differs": Kind(3, "The lines do not add up to the invoice total", "Correct the lines in AvidXchange."),
@@ -55,6 +58,9 @@ KINDS: Final[dict[str, Kind]] = {
     "changed-after-write": Kind(
         3, "Changed in AvidXchange after it was written to D365", "Correct the D365 document by hand, then resolve."
     ),
+    "written-gone": Kind(
+        3, "A written document is not in D365 any more", "Ask who deleted it in D365, enter it there by hand if it is due, then resolve."
+    ),
     "written-differs": Kind(3, "D365 stored something else than was sent", "Correct the D365 document by hand, then resolve."),
     "invoice-not-posted": Kind(3, "A paid invoice is not posted in D365 yet", "Post the invoice in D365; the payment follows by itself."),
     "invoice-unknown": Kind(
@@ -65,11 +71,27 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "marked-elsewhere": Kind(3, "A paid invoice is marked by another journal", "Remove the mark in D365, then replay."),
     "remaining-too-small": Kind(3, "The payment is larger than what remains of the invoice", "Check the remittance and the invoice."),
+    "settlement-mode": Kind(
+        3,
+        "The payment cannot be settled with MarkedInvoice",
+        "Record the payment in D365 by hand and resolve, or set settlement to child_rows.",
+    ),
     "due-dates": Kind(3, "The invoice has several due dates", "Record the payment in D365 by hand and resolve."),
     "company-unclear": Kind(1, "The company of the payment is not clear", "Complete the bank map, or check the invoices it pays."),
     "payment-status": Kind(3, "The payment's status is not one we know", "Ask AvidXchange what the status means."),
     "payment-reversed": Kind(3, "A written payment was voided, failed or changed", "Reverse or correct the journal in D365, then resolve."),
+    "outcome-unknown": Kind(4, "D365 gave no clear answer to a write", "Nothing at first; if it stays, look in D365, then resolve."),
     "not-settled": Kind(4, "The payment is issued and not settled yet", "Nothing to do: it follows by itself when AvidXchange settles it."),
+    "vendor-payment-hold": Kind(
+        4,
+        "A payment was made to a vendor on payment hold",
+        "Nothing stops: the payment is recorded. Ask why the vendor was paid, then resolve.",
+    ),
+    "attachment": Kind(
+        4,
+        "The invoice's image is not attached in D365",
+        "It is tried again while the invoice is pending; else attach it by hand, then resolve.",
+    ),
     "dimensions-mixed": Kind(
         3, "The payment's invoices carry different dimension values", "Record the payment by hand, or set mixed_dimensions."
     ),
@@ -79,6 +101,11 @@ KINDS: Final[dict[str, Kind]] = {
     "poison": Kind(1, "A queue message failed again and again", "Read the message and the log, then replay the record."),
     "too-many-gone": Kind(
         1, "Too many rows are gone from D365 at once", "Check the source; if it is right, raise deactivation_guard_percent."
+    ),
+    "drift": Kind(
+        4,
+        "AvidXchange does not show what was sent",
+        "Ask AvidXchange which fields your tenant takes over, correct them there, or leave them out with vendors.leave_out.",
     ),
     "stage-failed": Kind(1, "The stage could not run", "Mend the setting that the message names, then run the stage."),
 }

@@ -8,7 +8,9 @@ import logging
 import re
 from typing import Any, Final
 
-SECRET: Final = re.compile(r"(?i)(bearer\s+|accountkey=|sharedaccesssignature=|[?&]sig=|client_secret[=:]\s*|password[=:]\s*)[^\s;&,'\"]+")
+SECRET: Final = re.compile(
+    r"(?i)(bearer\s+|accountkey=|sharedaccesssignature=|[?&]sig=|client_(?:secret|assertion)[=:]\s*|password[=:]\s*)[^\s;&,'\"]+"
+)
 
 
 def masked(text: str) -> str:

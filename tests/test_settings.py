@@ -80,7 +80,14 @@ def test_a_log_line_says_where_it_belongs_in_text_and_fields(caplog: pytest.LogC
 
 @pytest.mark.parametrize(
     "text",
-    ["Authorization: Bearer SECRET", "x;AccountKey=SECRET;y", "https://a/b?sig=SECRET&x=1", "client_secret=SECRET", "password: SECRET"],
+    [
+        "Authorization: Bearer SECRET",
+        "x;AccountKey=SECRET;y",
+        "https://a/b?sig=SECRET&x=1",
+        "client_secret=SECRET",
+        "client_assertion=SECRET&x=1",
+        "password: SECRET",
+    ],
 )
 def test_what_looks_like_a_credential_is_masked(text: str) -> None:
     assert "SECRET" not in masked(text)

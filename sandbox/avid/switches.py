@@ -1,7 +1,10 @@
 """Where the contract leaves AvidXchange's form open, a switch says which form this sandbox shows."""
 
 from dataclasses import dataclass
-from typing import Literal
+from datetime import timedelta
+from typing import Literal, TypeAlias
+
+Auth: TypeAlias = Literal["company_user_tokens", "two_layer", "client_credentials"]
 
 
 @dataclass(frozen=True)
@@ -13,8 +16,19 @@ class AvidSwitches:
     `bare` gives the array itself (one page).
     """
 
+    auth: Auth = "company_user_tokens"
     company_token_header: str = "CompanyToken"
     user_token_header: str = "UserToken"
+    gateway_key_header: str = "Authorization"
+    session_header: str = "AvidAuthorization"
+    access_token_header: str = "Authorization"
+    company_header: str = "X-Company-Id"
+    sign_in_path: str = "/authorizations"
+    token_lifetime: timedelta = timedelta(hours=1)
+    token_lifetime_told: bool = True
+    """False: the answer to a sign-in holds the token alone."""
+    refusals_until_locked: int = 3
+    """After so many refused sign-ins in a row the account is locked, and the right password is refused too."""
     page_size: int = 100
     paging: Literal["links", "page_number", "none", "bare"] = "links"
     page_count_name: Literal["PageCount", "Pages"] = "PageCount"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
+from sandbox.avid.access import TOKEN_PATH, Door, GatewayRefused
 from sandbox.avid.documents import Documents
 from sandbox.avid.reference import Reference
 from sandbox.avid.wire import RefusedError, refuse
@@ -14,10 +15,11 @@ Handler: TypeAlias = Callable[..., Response]
 
 
 class AvidSystem:
-    """AvidXchange under its host (contracts/avidxchange.md, profile company_user_tokens). Requests are answered one after another."""
+    """AvidXchange under its host (contracts/avidxchange.md). Requests are answered one after another."""
 
     def __init__(self, world: AvidWorld) -> None:
         self.world = world
+        self._door = Door(world.switches, world.access, world.now)
         reference, documents = Reference(world), Documents(world)
         routes: list[tuple[str, dict[str, Handler]]] = [
             (r"/accountingSystems", {"GET": reference.accounting_systems}),
@@ -37,13 +39,17 @@ class AvidSystem:
         try:
             with self.world.lock:
                 return self._route(request)
+        except GatewayRefused as refusal:
+            return refusal.response
         except RefusedError as refusal:
             return refuse(refusal)
 
     def _route(self, request: Request) -> Response:
         if request.host.lower() != self.world.host.lower():
             raise RefusedError(404, f"No service answers under {request.host}.")
-        self._authorize(request)
+        if request.path == f"/v1{self.world.switches.sign_in_path}" and self.world.switches.auth == "two_layer":
+            return self._door.sign_in(request)
+        self._door.check(request, self.world.company_token, self.world.user_token)
         for pattern, methods in self._routes:
             match = pattern.fullmatch(request.path)
             if match is None:
@@ -53,9 +59,15 @@ class AvidSystem:
             return methods[request.method](request, *match.groups())
         raise RefusedError(404, f"There is no resource {request.path}.")
 
-    def _authorize(self, request: Request) -> None:
-        switches, world = self.world.switches, self.world
-        company = request.headers.get(switches.company_token_header.lower())
-        user = request.headers.get(switches.user_token_header.lower())
-        if (company, user) != (world.company_token, world.user_token):
-            raise RefusedError(401, "The company token or the user token is missing or not valid.")
+
+class AvidTokens:
+    """The host that gives out tokens for client credentials: `sign-in.` before AvidXchange's own."""
+
+    def __init__(self, world: AvidWorld) -> None:
+        self.world = world
+        self._door = Door(world.switches, world.access, world.now)
+
+    def handle(self, request: Request) -> Response:
+        """POST with client id and client secret; everything else is 404."""
+        with self.world.lock:
+            return self._door.sign_in(request) if request.path == TOKEN_PATH else Response(404)

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from threading import RLock
 
+from sandbox.avid.access import Access
 from sandbox.avid.records import Acknowledgement, Batch, Invoice, Payment
 from sandbox.avid.switches import AvidSwitches
 from sandbox.avid.wire import Row
@@ -45,6 +46,7 @@ class AvidWorld:
     user_token: str
     now: Now
     switches: AvidSwitches = field(default_factory=AvidSwitches)
+    access: Access = field(default_factory=Access)
     accounting_systems: dict[int, str] = field(default_factory=dict)
     vendors: dict[tuple[int, str], Row] = field(default_factory=dict)
     code_groups: list[CodeGroup] = field(default_factory=list)
@@ -56,11 +58,14 @@ class AvidWorld:
     lock: AbstractContextManager[bool] = field(default_factory=RLock, repr=False, compare=False)
     """Held while a request is answered and while the world changes, so that neither sees half of the other."""
 
-    def rotate(self, company_token: str | None = None, user_token: str | None = None) -> None:
-        """Replace one or both tokens; the old ones answer 401 from now on."""
+    def rotate(self, **values: str) -> None:
+        """Replace tokens of the world or secrets of its `access`, by name; what rests on the old ones answers 401 from now on."""
         with self.lock:
-            self.company_token = company_token or self.company_token
-            self.user_token = user_token or self.user_token
+            for name, value in values.items():
+                owner = self if name in ("company_token", "user_token") else self.access
+                assert hasattr(owner, name), name
+                setattr(owner, name, value)
+            self.access.tokens.clear()
 
     def add_code_group(self, accounting_system: int, name: str, required: bool = False) -> None:
         """Add an enterprise code group to an accounting system."""

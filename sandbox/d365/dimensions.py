@@ -21,6 +21,7 @@ DELIMITERS: Mapping[str, str] = {
     "DoubleTilde": "~~",
 }
 MAIN_ACCOUNT = "MainAccount"
+Backslash = Literal["escapes", "plain"]
 FormatType = Literal["DataEntityDefaultDimensionFormat", "DataEntityLedgerDimensionFormat"]
 
 
@@ -36,11 +37,11 @@ def active_format(world: D365World, kind: FormatType) -> list[str]:
     return rows[0].text("FinancialDimensionFormat").split(delimiter(world)) if rows else []
 
 
-def split(text: str, mark: str) -> list[str]:
-    """The segments of a display value; a backslash takes the delimiter after it as part of the value."""
+def split(text: str, mark: str, backslash: Backslash = "escapes") -> list[str]:
+    """The segments of a display value; a backslash takes what comes after it (the delimiter, or anything) as part of the value."""
     segments, position = [""], 0
     while position < len(text):
-        if text[position] == "\\" and position + 1 < len(text):
+        if text[position] == "\\" and position + 1 < len(text) and (backslash == "escapes" or text[position + 1] == mark[0]):
             segments[-1] += text[position + 1]
             position += 2
         elif text.startswith(mark, position):
@@ -52,15 +53,16 @@ def split(text: str, mark: str) -> list[str]:
     return segments
 
 
-def join(segments: list[str], mark: str) -> str:
-    """A display value with its delimiters escaped."""
+def join(segments: list[str], mark: str, backslash: Backslash = "escapes") -> str:
+    """A display value with its delimiters escaped, and its backslashes where these escape too."""
     escaped = "".join(f"\\{letter}" for letter in mark)
-    return mark.join(segment.replace(mark, escaped) for segment in segments)
+    doubled = "\\\\" if backslash == "escapes" else "\\"
+    return mark.join(segment.replace("\\", doubled).replace(mark, escaped) for segment in segments)
 
 
 def account_number(world: D365World, text: str) -> str:
     """The account that a one-segment display value names; an unescaped delimiter cuts it, so that it is not found."""
-    return split(text, delimiter(world))[0]
+    return split(text, delimiter(world), world.switches.backslash)[0]
 
 
 def checked(world: D365World, entity_set: EntitySet, field: str, company: str, text: str) -> str:
@@ -72,7 +74,7 @@ def checked(world: D365World, entity_set: EntitySet, field: str, company: str, t
         return ""
     kind: FormatType = "DataEntityLedgerDimensionFormat" if field == "MainAccountDisplayValue" else "DataEntityDefaultDimensionFormat"
     names, mark = active_format(world, kind), delimiter(world)
-    segments = split(text, mark)
+    segments = split(text, mark, world.switches.backslash)
     if len(segments) != len(names) and world.switches.segment_count == "refuse":
         counts = f"The number of dimension values {len(segments)} is different from the number set up in the active format {len(names)}"
         raise field_refused(entity_set, field, f"{counts}.")
@@ -92,7 +94,7 @@ def _known_segments(world: D365World, entity_set: EntitySet, field: str, company
         trouble = _trouble(world, company, name, row) if row is not None else ""
         if trouble:
             raise field_refused(entity_set, field, f"The value '{value}' of {name} cannot be used: {trouble}.")
-    return join(list(named.values()), delimiter(world))
+    return join(list(named.values()), delimiter(world), world.switches.backslash)
 
 
 def _main_account(world: D365World, company: str, value: str) -> Row | None:
@@ -111,7 +113,8 @@ def _trouble(world: D365World, company: str, name: str, row: Row) -> str:
         override = world.get(
             "MainAccountLegalEntities", MainAccountId=row["MainAccountId"], ChartOfAccounts=row["ChartOfAccounts"], LegalEntityId=company
         )
-        manual, total = row["DoNotAllowManualEntry"], row["MainAccountType"] in ("Total", "Reporting")
+        manual = row["DoNotAllowManualEntry"]
+        total = row["MainAccountType"] in ("Total", "Reporting") and world.switches.total_accounts == "refuse"
     else:
         override = world.get(
             "FinancialDimensionValueLegalEntityOverridesV2",

@@ -1,6 +1,8 @@
 """The refusals of D365 in its own shapes (contracts/d365-fo.md §9)."""
 
+import re
 from collections.abc import Mapping
+from typing import Literal
 
 from sandbox.d365.schema import NAMESPACE, EntitySet
 from sandbox.web import Response, json_response
@@ -36,7 +38,7 @@ def odata_error(status: int, text: str, kind: str = "Microsoft.Dynamics.Platform
 def infolog(entity_set: EntitySet, *texts: str) -> Refusal:
     """A refused write in Infolog form, with the AOT name of the entity."""
     log = "; ".join(f"Error: {text}" for text in texts)
-    text = f"Write failed for table row of type '{entity_set.aot_entity}'. Infolog: {log}."
+    text = f"Write failed for table row of type '{entity_set.aot_entity}'. Infolog: {log.removesuffix('.')}."
     return odata_error(400, text, "Microsoft.Dynamics.Platform.Integration.Services.OData.Update.ODataUpdateException")
 
 
@@ -52,7 +54,9 @@ def field_refused(entity_set: EntitySet, field: str, text: str) -> Refusal:
 
 
 def mandatory(entity_set: EntitySet, field: str) -> Refusal:
-    """A field that must be given."""
+    """A field that must be given. D365 says it in two ways: here of a key in the one, of any other field in the other."""
+    if field in entity_set.keys:
+        return field_refused(entity_set, field, f"{label(field)} is mandatory and must consequently be specified.")
     return field_refused(entity_set, field, f"Field '{label(field)}' must be filled in.")
 
 
@@ -88,6 +92,40 @@ def bad_query(text: str) -> Refusal:
 def no_such_set(url: str) -> Refusal:
     """An entity set that does not exist: another shape of body."""
     return Refusal(json_response(404, {"Message": f"No HTTP resource was found that matches the request URI '{url}'."}), "no such set")
+
+
+def no_such_row(body: Literal["empty", "odata", "html"]) -> Response:
+    """A key without a row; what such a 404 holds is unknown (contracts/d365-fo.md §12)."""
+    if body == "odata":
+        return odata_error(404, "Resource not found for the key.", "Microsoft.OData.ODataException").response
+    return page(404, "404 - File or directory not found.") if body == "html" else Response(404)
+
+
+def page(status: int, title: str) -> Response:
+    """An answer of the web server in front of the service: HTML, whatever the client wants to read."""
+    html = f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h2>{title}</h2></body></html>"
+    return Response(status, {"content-type": "text/html"}, html.encode())
+
+
+def in_language(response: Response, language: Literal["en", "de"]) -> Response:
+    """A refusal with its labels in the language of the client's user; the names in its last clause stay (contracts/d365-fo.md §9)."""
+    if language == "en":
+        return response
+    return Response(response.status, response.headers, _LABELS.sub(lambda found: _german(found[0]), response.body))
+
+
+_LABELS = re.compile(rb"(?<=[fF]ield ')[^'.]+(?=')|(?<=Error: )[^'.:;]+(?= is mandatory)")
+_GERMAN: Mapping[str, str] = {
+    "Invoice account": "Rechnungskonto",
+    "Invoice number": "Rechnungsnummer",
+    "Header reference": "Kopfreferenz",
+    "Terms of payment": "Zahlungsbedingungen",
+    "Currency": "Waehrung",
+}
+
+
+def _german(label: bytes) -> bytes:
+    return _GERMAN.get(label.decode(), f"Feld {label.decode()}").encode()
 
 
 def table_of(entity_set: EntitySet) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from sandbox.d365.drafts import Draft
-from sandbox.d365.errors import conflict, duplicate, field_refused, infolog, mandatory
+from sandbox.d365.errors import conflict, duplicate, field_refused, infolog, mandatory, not_found_value
 from sandbox.d365.schema import EMPTY_DATE, Value, day_of, noon
 from sandbox.d365.table import Row
 from sandbox.d365.world import D365World
@@ -33,6 +33,7 @@ def create_header(draft: Draft) -> None:
     draft.related("MethodOfPayment", "VendorPaymentMethods", "Name", "Methods of payment - vendors")
     draft.related("Currency", "Currencies", "CurrencyCode", "Currencies")
     _dates(draft)
+    _purchase_order(draft, "PurchaseOrderNumber", draft.text("InvoiceAccount"), draft.text("VendorAccount"))
     draft.check_dimensions("DimensionDisplayValue")
     _refuse_duplicate(draft)
 
@@ -50,6 +51,7 @@ def create_line(draft: Draft) -> None:
     for name, source in (("InvoiceAccount", "InvoiceAccount"), ("VendorAccount", "VendorAccount"), ("Currency", "Currency")):
         draft.default(name, header[source])
     draft.check_dimensions("MainAccountDisplayValue", "DimensionDisplayValue")
+    _purchase_order_line(draft, header)
     _refuse_without_category(draft)
     _line_amounts(draft)
     _sales_tax(draft, header)
@@ -140,8 +142,33 @@ def _refuse_closed(draft: Draft, header: Row) -> None:
         raise conflict(draft.entity_set)
 
 
+def _purchase_order(draft: Draft, field: str, *accounts: str) -> Row | None:
+    """A purchase order that a field names must be there and be of one of these vendors."""
+    order = draft.related(field, "PurchaseOrderHeadersV2", "PurchaseOrderNumber", "Purchase orders")
+    names = {order.text(name).casefold() for name in ("OrderVendorAccountNumber", "InvoiceVendorAccountNumber")} if order else set()
+    if order is not None and not names & {account.casefold() for account in accounts}:
+        raise field_refused(
+            draft.entity_set, field, f"Purchase order {draft.text(field)} belongs to vendor {order['OrderVendorAccountNumber']}."
+        )
+    if order is not None and order["PurchaseOrderStatus"] == "Canceled":
+        raise field_refused(draft.entity_set, field, f"Purchase order {draft.text(field)} has been canceled.")
+    return order
+
+
+def _purchase_order_line(draft: Draft, header: Row) -> None:
+    """A line that names a purchase order must name one of its lines as well (contracts/d365-fo.md §5)."""
+    order = _purchase_order(draft, "PurchaseOrder", header.text("InvoiceAccount"), header.text("VendorAccount"))
+    if order is None:
+        return
+    draft.require("PurchLineNumber")
+    number = draft.values["PurchLineNumber"]
+    key = {"dataAreaId": draft.company, "PurchaseOrderNumber": order["PurchaseOrderNumber"], "LineNumber": number}
+    if draft.world.get("PurchaseOrderLinesV2", **key) is None:
+        raise not_found_value(draft.entity_set, "PurchLineNumber", number, "Purchase order lines")
+
+
 def _refuse_without_category(draft: Draft) -> None:
-    bare = not draft.text("ProcurementCategoryName") and not draft.text("ItemNumber")
+    bare = not any(draft.text(name) for name in ("ProcurementCategoryName", "ItemNumber", "PurchaseOrder"))
     if bare and draft.world.switches.account_only_lines == "refuse":
         raise mandatory(draft.entity_set, "ProcurementCategoryName")
 
@@ -152,7 +179,7 @@ def _line_amounts(draft: Draft) -> None:
     if "Amount" not in draft.sent:
         amount = quantity * price
         draft.values["Amount"] = amount
-    elif quantity * amount < 0:
+    elif quantity * amount < 0 and draft.world.switches.line_signs == "match":
         raise infolog(draft.entity_set, f"The quantity {quantity} and the amount {amount} must have the same sign")
     draft.values["NetAmount"] = amount
 

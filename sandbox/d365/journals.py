@@ -37,6 +37,8 @@ def create_line(draft: Draft) -> None:
     _check_accounts(draft)
     draft.related("CurrencyCode", "Currencies", "CurrencyCode", "Currencies")
     draft.related("PaymentMethodName", "VendorPaymentMethods", "Name", "Methods of payment - vendors")
+    if draft.world.switches.mandatory_payment_fields == "insert":
+        draft.require(*posting.missing_payment_fields(draft.world, draft.company, draft.values))
     draft.check_dimensions(*LINE_DIMENSIONS)
     _refuse_negative(draft)
     draft.values["Voucher"] = f"APPM{draft.world.next_number('payment voucher', draft.company):07d}"
@@ -206,7 +208,7 @@ def _refuse_marked(draft: Draft, invoice: Row, own: Row | None) -> None:
 def _check_amount(draft: Draft, invoice: Row) -> None:
     """The amount has the sign and the meaning (gross, net) of this environment and fits into what is open."""
     switches, field = draft.world.switches, "SettlementAmountInInvoiceCurrency"
-    left, stated = posting.remaining(invoice), draft.values[field]
+    left, stated = posting.remaining(invoice), draft.values.get(field)
     if "CashDiscountToTakeInInvoiceCurrency" not in draft.sent:
         draft.values["CashDiscountToTakeInInvoiceCurrency"] = (left * switches.own_cash_discount_rate).quantize(posting.CENT)
     discount = draft.values["CashDiscountToTakeInInvoiceCurrency"]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sandbox.d365.schema import EMPTY_DATE, noon, stamp
+from sandbox.d365.schema import EMPTY_DATE, Value, noon, stamp
 from sandbox.d365.table import Row
 
 if TYPE_CHECKING:
     from sandbox.d365.world import D365World
 
 CENT = Decimal("0.01")
+DEMANDS = {
+    "ValidateCheckNumberIsMandatory": "CheckNumber",
+    "ValidatePaymentReferenceIsMandatory": "PaymentReference",
+    "ValidatePaymentIdIsMandatory": "PaymentId",
+}
+"""What a method of payment can demand, and the field of the journal line that has to hold it."""
 
 
 def remaining(transaction: Row) -> Decimal:
@@ -61,9 +68,21 @@ def post_journal(world: D365World, company: str, batch: str) -> list[Row]:
     lines = world.find("VendorPaymentJournalLines", dataAreaId=company, JournalBatchNumber=batch)
     if header["IsPosted"] == "Yes" or not lines:
         raise ValueError(f"Journal {batch} of {company} is posted already or has no lines.")
+    for line in lines:
+        missing = missing_payment_fields(world, company, line)
+        if missing:
+            raise ValueError(
+                f"Line {line['LineNumber']} of journal {batch} lacks {', '.join(missing)}, which its method of payment demands."
+            )
     transactions = [_post_line(world, line) for line in lines]
     world.change_row("VendorPaymentJournalHeaders", header, {"IsPosted": "Yes"})
     return transactions
+
+
+def missing_payment_fields(world: D365World, company: str, line: Mapping[str, Value]) -> list[str]:
+    """The fields that the method of payment of a journal line demands and that are empty."""
+    method = world.get("VendorPaymentMethods", dataAreaId=company, Name=line.get("PaymentMethodName") or "")
+    return [] if method is None else [field for flag, field in DEMANDS.items() if method[flag] == "Yes" and not line.get(field)]
 
 
 def settled_rows(world: D365World, line: Row) -> list[Row]:

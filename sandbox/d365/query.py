@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import quote
 
-from sandbox.d365 import filters
-from sandbox.d365.errors import bad_query, no_such_set
+from sandbox.d365 import filters, navigation
+from sandbox.d365.errors import bad_query, no_such_row, no_such_set
 from sandbox.d365.jsontext import dumps
+from sandbox.d365.navigation import Expansion
 from sandbox.d365.schema import EntitySet, Value, fold
 from sandbox.d365.table import Row, Table
 from sandbox.d365.world import D365World
 from sandbox.web import Request, Response
 
-OPTIONS = frozenset({"$filter", "$select", "$top", "$skip", "$count", "$orderby", "$skiptoken", "cross-company"})
+OPTIONS = frozenset({"$filter", "$select", "$top", "$skip", "$count", "$orderby", "$expand", "$skiptoken", "cross-company"})
 JSON_HEADERS: Mapping[str, str] = {"content-type": "application/json; odata.metadata=minimal; odata.streaming=true", "odata-version": "4.0"}
 CACHED_QUERIES = 64
 
@@ -32,6 +33,7 @@ class Query:
     start: int = 0
     count: bool = False
     cross_company: bool = False
+    expand: tuple[Expansion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,23 +58,35 @@ class Reader:
         body: dict[str, object] = {"@odata.context": f"{self._world.environment_url}/data/$metadata#{table.entity_set.name}"}
         if query.count:
             body["@odata.count"] = len(found)
-        body["value"] = [render(row, query.select) for row in found[query.start : end]]
+        body["value"] = [self._shown(row, query) for row in found[query.start : end]]
         if end < last:
             body["@odata.nextLink"] = self._next_link(table, request, end, None if query.top is None else last - end)
         return Response(200, JSON_HEADERS, dumps(body))
 
     def read_row(self, table: Table, key: Mapping[str, Value], request: Request) -> Response:
-        """One row by key; 404 with an empty body when it is not there or belongs to another company than one may see."""
+        """One row by key; 404 when it is not there or belongs to another company than one may see."""
         query = parse_options(table.entity_set, request)
         row = table.get(table.key_of(key))
         if row is None or not self.visible(table.entity_set, row, query.cross_company):
-            return Response(404)
+            return no_such_row(self._world.switches.missing_row_body)
         context = f"{self._world.environment_url}/data/$metadata#{table.entity_set.name}/$entity"
-        return Response(200, {**JSON_HEADERS, "etag": row.etag}, dumps({"@odata.context": context, **render(row, query.select)}))
+        return Response(200, {**JSON_HEADERS, "etag": row.etag}, dumps({"@odata.context": context, **self._shown(row, query)}))
 
     def visible(self, entity_set: EntitySet, row: Row, cross_company: bool) -> bool:
         """Without cross-company only the default company of the user is there, by key too."""
         return cross_company or not entity_set.has_company or row["dataAreaId"] == self._world.default_company
+
+    def _shown(self, row: Row, query: Query) -> dict[str, object]:
+        """A row with what was asked for beside it: one row or null, or a list for a collection."""
+        shown = render(row, query.select)
+        for expansion in query.expand:
+            leads = expansion.navigation
+            rows = [
+                found for found in navigation.related(self._world, row, leads) if self.visible(leads.target, found, query.cross_company)
+            ]
+            inside = [render(found, expansion.select) for found in rows]
+            shown[leads.name] = inside if leads.many else inside[0] if inside else None
+        return shown
 
     def _rows(self, table: Table, query: Query) -> list[Row]:
         name = (table.entity_set.name, query.filter, query.orderby, query.cross_company)
@@ -123,6 +137,7 @@ def parse_options(entity_set: EntitySet, request: Request) -> Query:
         start=_number(given.get("$skip", "0")) + _number(given.get("$skiptoken", "0")),
         count=given.get("$count") == "true",
         cross_company=is_cross_company(request),
+        expand=navigation.expansions(entity_set, given.get("$expand", "")),
     )
 
 

@@ -38,7 +38,9 @@ class BadValue(ValueError):
 
 @dataclass(frozen=True)
 class EntitySet:
-    """One entity set. `fields` maps names to Edm types or enum names; `defaults` holds the empty value of every field."""
+    """One entity set. `fields` maps names to Edm types or enum names; `defaults` holds the empty value of every field;
+    `navigation` maps navigation properties to sets, with `[]` behind the name for a collection.
+    """
 
     name: str
     entity_type: str
@@ -47,6 +49,7 @@ class EntitySet:
     required: tuple[str, ...]
     fields: Mapping[str, str]
     defaults: Mapping[str, Value]
+    navigation: Mapping[str, str]
 
     @property
     def has_company(self) -> bool:
@@ -172,12 +175,12 @@ def _empty(field: str, kind: str) -> Value:
 
 def _entity_set(name: str, definition: Mapping[str, object]) -> EntitySet:
     fields = definition["fields"]
-    keys, required = definition["keys"], definition["required"]
-    if not isinstance(fields, dict) or not isinstance(keys, list) or not isinstance(required, list):
-        raise TypeError(f"entities.json: the set {name} needs fields, keys and required")
+    keys, required, navigation = definition["keys"], definition["required"], definition["navigation"]
+    if not isinstance(fields, dict) or not isinstance(keys, list) or not isinstance(required, list) or not isinstance(navigation, dict):
+        raise TypeError(f"entities.json: the set {name} needs fields, keys, required and navigation")
     defaults = {field: _empty(field, kind) for field, kind in fields.items()}
     aot = str(definition.get("aotEntity") or definition["entityType"])
-    return EntitySet(name, str(definition["entityType"]), aot, tuple(keys), tuple(required), fields, defaults)
+    return EntitySet(name, str(definition["entityType"]), aot, tuple(keys), tuple(required), fields, defaults, navigation)
 
 
 @cache

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote
 
-from sandbox.d365 import batch, writes
-from sandbox.d365.errors import Refusal, bad_query, conflict, no_such_set
+from sandbox.d365 import batch, metadata, writes
+from sandbox.d365.errors import Refusal, bad_query, conflict, in_language, no_such_set, page
 from sandbox.d365.jsontext import dumps, loads
 from sandbox.d365.query import JSON_HEADERS, Reader, is_cross_company, parse_key, render
 from sandbox.d365.schema import Value, entity_sets
@@ -15,6 +15,7 @@ from sandbox.entra import Entra
 from sandbox.web import Request, Response
 
 LONGEST_URL = 8192
+AFFINITY = "ARRAffinity"
 JOURNAL_LINES = "VendorPaymentJournalLines"
 
 
@@ -38,11 +39,22 @@ class D365:
         entra.register_resource(world.tenant, world.environment_url)
 
     def handle(self, request: Request) -> Response:
-        """Answer one request."""
+        """Answer one request. Every answer offers the affinity cookie of a web server (contracts/d365-fo.md §10)."""
+        if AFFINITY in request.headers.get("cookie", ""):
+            with self.world.lock:
+                self.world.affinity_returned += 1
+        response = in_language(self._answer(request), self.world.switches.labels)
+        return Response(
+            response.status, {**response.headers, "set-cookie": f"{AFFINITY}=server-1; path=/; HttpOnly; Secure"}, response.body
+        )
+
+    def _answer(self, request: Request) -> Response:
         if len(request.target) > LONGEST_URL:
-            return Response(414, {"content-type": "text/html"}, b"<h2>HTTP Error 414. The request URL is too long.</h2>")
+            return page(414, "HTTP Error 414. The request URL is too long.")
+        if len(request.body) > self.world.switches.largest_request:
+            return page(413, "413 - Request Entity Too Large")
         if not self._signed_in(request):
-            return Response(401, {"www-authenticate": "Bearer"})
+            return self._unauthorized()
         try:
             if request.path == "/data/$batch" and request.method == "POST":
                 with self.world.lock:
@@ -56,6 +68,8 @@ class D365:
         """One operation, alone or as a part of a batch. Raises Refusal."""
         if request.path in ("/data", "/data/"):
             return self._service_document()
+        if request.path == "/data/$metadata":
+            return metadata.response(self.world.switches.hidden_sets)
         table, key = self._resource(request)
         with self.world.lock:
             if request.method == "GET":
@@ -69,6 +83,11 @@ class D365:
     def _signed_in(self, request: Request) -> bool:
         token = self._entra.check(request, self.world.environment_url)
         return token is not None and token.tenant == self.world.tenant and token.client_id in self.world.listed_apps
+
+    def _unauthorized(self) -> Response:
+        html = self.world.switches.unauthorized_body == "html"
+        body = page(401, "401 - Unauthorized: Access is denied due to invalid credentials.") if html else Response(401)
+        return Response(401, {**body.headers, "www-authenticate": "Bearer"}, body.body)
 
     def _create(self, table: Table, request: Request) -> Response:
         row = writes.create(self.world, table, _body(request))

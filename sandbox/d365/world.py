@@ -55,6 +55,8 @@ class D365World:
         """(company, HeaderReference) of pending invoices that a user has open: every change of them is refused."""
         self.stale_marks: dict[tuple[str, str, str], str] = {}
         """(company, vendor, invoice number) to the journal that still holds a mark on the invoice."""
+        self.affinity_returned = 0
+        """Requests that brought a web server's affinity cookie back and so stayed with that server."""
         self._tables: dict[str, Table] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self._row_count = 0

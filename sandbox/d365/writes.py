@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from sandbox.d365 import invoices, journals
 from sandbox.d365.drafts import Draft
-from sandbox.d365.errors import Refusal, bad_query, duplicate, not_found_value, nothing_to_update, odata_error, unknown_property
+from sandbox.d365.errors import (
+    Refusal,
+    bad_query,
+    duplicate,
+    field_refused,
+    not_found_value,
+    nothing_to_update,
+    odata_error,
+    unknown_property,
+)
 from sandbox.d365.query import key_of
 from sandbox.d365.schema import WRITABLE_SETS, BadValue, EntitySet, Value, convert, is_day, local_day
 from sandbox.d365.table import Row, Table
@@ -93,21 +102,34 @@ def delete(world: D365World, table: Table, key: Body, cross_company: bool, if_ma
 
 
 def _typed(world: D365World, entity_set: EntitySet, body: Body) -> dict[str, Value]:
-    """The body in stored form, in the order in which it was sent."""
+    """The body in stored form, in the order in which it was sent. A null is not a value: the field keeps or gets its empty one."""
     values: dict[str, Value] = {}
     for name, value in body.items():
         if name.startswith("@odata."):
             continue
         if name not in entity_set.fields:
             raise unknown_property(entity_set, name)
+        if value is None:
+            continue
         try:
             values[name] = convert(entity_set, name, value)
         except BadValue as error:
             raise bad_query(str(error)) from error
-        stored = values[name]
-        if entity_set.fields[name] == "Edm.DateTimeOffset" and is_day(name) and isinstance(stored, str):
-            values[name] = local_day(stored, world.switches.user_time_zone_hours)
+        values[name] = _fitting(world, entity_set, name, values[name])
     return values
+
+
+def _fitting(world: D365World, entity_set: EntitySet, name: str, value: Value) -> Value:
+    """A day as the user's time zone reads it; a text as long as its field. Raises Refusal for a text that is too long, by switch."""
+    switches = world.switches
+    if not isinstance(value, str):
+        return value
+    if entity_set.fields[name] == "Edm.DateTimeOffset" and is_day(name):
+        return local_day(value, switches.user_time_zone_hours)
+    longest = switches.text_lengths.get(name, len(value))
+    if len(value) > longest and switches.too_long == "refuse":
+        raise field_refused(entity_set, name, f"The text is longer than the {longest} characters of the field.")
+    return value[:longest]
 
 
 def _company(world: D365World, entity_set: EntitySet, values: dict[str, Value]) -> str:
@@ -138,8 +160,9 @@ def _at_hand(world: D365World, table: Table, key: Body, cross_company: bool, if_
         raise nothing_to_update()
     if not cross_company and table.entity_set.has_company and row["dataAreaId"] != world.default_company:
         raise nothing_to_update()
-    if if_match not in ("", "*", row.etag):
-        raise odata_error(world.switches.stale_if_match, "The record has been changed since it was read (If-Match).")
+    stale = world.switches.stale_if_match
+    if if_match not in ("", "*", row.etag) and stale != 204:
+        raise odata_error(stale, "The record has been changed since it was read (If-Match).")
     return row
 
 

@@ -25,7 +25,7 @@ def connection_document(facts: ConnectionFacts, **policies: object) -> dict[str,
             "environment_url": facts["environment_url"],
             "tenant": facts["tenant"],
             "client_id": facts["client_id"],
-            "client_secret": f"{prefix}-d365-client-secret",
+            "sign_in": {"method": "client_secret", "secret": f"{prefix}-d365-client-secret"},
         },
         "avidxchange": {
             "host": facts["avid_host"],

@@ -131,20 +131,26 @@ def _added(world: D365World, rng: Random, vendor: Vendor) -> Vendor:
 
 
 def _add_remit_to(world: D365World, vendor: Vendor, street: str, address: dict[str, str]) -> None:
-    """A lockbox that is valid, and an older one that no longer is."""
-    for number, (valid_from, valid_to) in enumerate(
-        (("2015-01-01T00:00:00Z", "2022-12-31T23:59:59Z"), ("2023-01-01T00:00:00Z", "2154-12-31T23:59:59Z"))
+    """A lockbox, the one before it that is no longer valid, and one that is announced; and a warehouse that nothing is remitted to."""
+    lockbox = f"LB{vendor.account.strip()}"
+    for number, (location, roles, valid_from, valid_to) in enumerate(
+        (
+            (lockbox, "Remit-to", "2015-01-01T00:00:00Z", "2022-12-31T23:59:59Z"),
+            (lockbox, "Business;Remit-to", "2023-01-01T00:00:00Z", "2099-12-31T23:59:59Z"),
+            (lockbox, "Remit-to", "2100-01-01T00:00:00Z", "2154-12-31T23:59:59Z"),
+            (f"WH{vendor.account.strip()}", "Delivery", "2024-01-01T00:00:00Z", "2154-12-31T23:59:59Z"),
+        )
     ):
         world.add(
             "VendVendorPostalAddresses",
             dataAreaId=vendor.company.area,
             VendorLegalEntityId=vendor.company.id,
             VendorAccountNumber=vendor.account,
-            AddressLocationId=f"LB{vendor.account.strip()}",
+            AddressLocationId=location,
             AddressValidFrom=valid_from,
             AddressValidTo=valid_to,
-            AddressDescription="Lockbox",
-            AddressLocationRoles="Remit-to",
+            AddressDescription="Warehouse" if roles == "Delivery" else "Lockbox",
+            AddressLocationRoles=roles,
             AddressStreet=f"PO Box {number + 1}, {street}",
             IsPrimary="No",
             **address,

@@ -28,12 +28,15 @@ class Wanted:
     fields: Mapping[str, Json]
 
 
-def compare_vendors(world: World, report: Comparison) -> None:
-    """Every D365 vendor is in its accounting system once, active or not as it must be; what D365 does not know is as it was."""
+def compare_vendors(world: World, report: Comparison, *, remit_to_role: str = "") -> None:
+    """Every D365 vendor is in its accounting system once, active or not as it must be; what D365 does not know is as it was.
+
+    With a role, AvidXchange remits to the address that has it today, else to the vendor's primary one.
+    """
     wanted: dict[tuple[int, str], Wanted] = {}
     for company in world.connection["companies"]:
         for row in world.d365.find("VendorsV3", dataAreaId=company["id"]):
-            wanted[company["accounting_system"], row.text("VendorAccountNumber")] = _vendor(world, row)
+            wanted[company["accounting_system"], row.text("VendorAccountNumber")] = _vendor(world, row, remit_to_role)
     _compare(report, "vendor", wanted, world.avid.vendors, world.beginning.vendors)
 
 
@@ -72,7 +75,7 @@ def _compare_row(report: Comparison, subject: str, want: Wanted, row: Row | None
             report.check(subject, name, row.get(name) or "", value)
 
 
-def _vendor(world: World, row: table.Row) -> Wanted:
+def _vendor(world: World, row: table.Row, remit_to_role: str) -> Wanted:
     """A tenant that takes over nothing but the active flag is asked for no more than that."""
     release = row.text("VendorHoldReleaseDate")
     released = release != EMPTY_DATE and day_of(release) <= _today(world)
@@ -80,8 +83,23 @@ def _vendor(world: World, row: table.Row) -> Wanted:
     fields: dict[str, Json] = {"VendorName": row.text("VendorOrganizationName") or person}
     if row["PrimaryEmailAddress"]:
         fields["EmailAddress"] = row.text("PrimaryEmailAddress")
+    if remit_to_role:
+        fields["RemitToAddress"] = _remit_to(world, row, remit_to_role)
     takes_all = world.avid.switches.vendor_updates == "all"
     return Wanted(released or row["OnHoldStatus"] not in HOLDS, fields if takes_all else {})
+
+
+def _remit_to(world: World, vendor: table.Row, role: str) -> Json:
+    account, now = vendor.text("VendorAccountNumber"), world.d365.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    valid = [
+        row
+        for row in world.d365.find("VendVendorPostalAddresses", dataAreaId=vendor.text("dataAreaId"), VendorAccountNumber=account)
+        if row.text("AddressValidFrom") <= now <= row.text("AddressValidTo") and role in row.text("AddressLocationRoles").split(";")
+    ]
+    row = max(valid, key=lambda found: found.text("AddressValidFrom"), default=vendor)
+    names = {"Line1": "AddressStreet", "City": "AddressCity", "State": "AddressStateId", "PostalCode": "AddressZipCode"}
+    known: dict[str, Json] = {theirs: row.text(ours) or None for theirs, ours in names.items()}
+    return {**known, "Line2": None, "Line3": None, "Line4": None, "CountryCode": row.text("AddressCountryRegionId") or None}
 
 
 def _accounts(world: World, company: CompanyFacts) -> Iterator[tuple[table.Row, bool]]:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from sync.avid.envelopes import Page, read_page, read_results
 from sync.avid.jsontext import Json, Row, Unreadable, json_text, read_json
-from sync.avid.paging import Site, walk
+from sync.avid.paging import Leaf, Site, walk
 from sync.avid.profile import Profile
 from sync.avid.refusals import is_busy, refusal_in, sentence_of
 from sync.causes import Cause
@@ -45,7 +45,12 @@ class Calls:
 
     def read(self, what: str, entry: str, path: str, query: Mapping[str, str]) -> Iterator[Json]:
         """The rows of all pages of a list."""
-        return self._rows(what, entry, self._site.url(path, query))
+        for leaf in self.pages(what, entry, path, query):
+            yield from leaf.items
+
+    def pages(self, what: str, entry: str, path: str, query: Mapping[str, str], cursor: str = "") -> Iterator[Leaf]:
+        """The pages of a list, from the cursor of one of them on."""
+        return self._walk(what, entry, self._site.url(path, query), cursor)
 
     def follow(self, what: str, link: str) -> Iterator[Json]:
         """The rows of all pages behind a received link, on our host only. TryLater when nothing is there any more."""
@@ -54,7 +59,7 @@ class Calls:
             why = "leads to another host" if link else "is missing"
             sentence = f"AvidXchange's link to the {what} {why}: nothing was asked for. Check avidxchange.host."
             raise FixConfiguration(sentence, field="avidxchange.host")
-        return self._rows(what, "link", url)
+        return (item for leaf in self._walk(what, "link", url) for item in leaf.items)
 
     def upsert(self, what: str, entry: str, path: str, rows: Sequence[Row], size: int) -> list[ItemResult]:
         """Send rows, at most `size` a call. Sending one again does no harm, so unclear outcomes are simply repeated."""
@@ -126,9 +131,8 @@ class Calls:
             return FixConfiguration(f"AvidXchange does not know the {what}: {sentence}; {remedy}.", field=field)
         return FixConfiguration(f"AvidXchange refused to answer for the {what}: {sentence}; check {field}.", field=field)
 
-    def _rows(self, what: str, entry: str, url: str) -> Iterator[Json]:
-        for items in walk(lambda address: self._page(what, entry, address), self._site, url, self._profile.query):
-            yield from items
+    def _walk(self, what: str, entry: str, url: str, cursor: str = "") -> Iterator[Leaf]:
+        return walk(lambda address: self._page(what, entry, address), self._site, url, self._profile.query, cursor)
 
     def _page(self, what: str, entry: str, url: str) -> Page:
         response = self._http.send(HttpRequest("GET", url, {"Accept": "application/json"}), repeatable=True)

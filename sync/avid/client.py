@@ -1,8 +1,9 @@
 """AvidXchange's resources as iterators and calls (contracts/avidxchange.md §3 and §4). Reads stream; nothing is kept."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Generic
 
 from sync.avid.calls import Calls, Http
 from sync.avid.jsontext import Json, Row, put, read_json
@@ -26,6 +27,14 @@ from sync.errors import FixConfiguration
 from sync.outcomes import ItemResult
 
 
+@dataclass(frozen=True)
+class Listed(Generic[ModelT]):
+    """One page of a list. `cursor` leads to the page after it, also in another process; empty after the last."""
+
+    rows: list[ModelT | BadRow]
+    cursor: str
+
+
 class AvidClient:
     """One customer's AvidXchange. `base_url` is `https://{host}/{version}`; `http` signs, paces and retries; `profile` is its dialect.
 
@@ -44,11 +53,15 @@ class AvidClient:
 
     def vendors(self, system: str) -> Iterator[AvidVendor | BadRow]:
         """All vendors of an accounting system, page by page."""
-        query = {**self._of(system), **self._first_page()}
-        for row in self._calls.read(f"vendors of accounting system {system}", "paths.vendors", self.profile.paths.vendors, query):
-            vendor = read_vendor(row, self.profile, system)
-            if isinstance(vendor, BadRow) or vendor.accounting_system == system:
-                yield vendor
+        for page in self.vendor_pages(system):
+            yield from page.rows
+
+    def vendor_pages(self, system: str, cursor: str = "") -> Iterator[Listed[AvidVendor]]:
+        """The same by page, from a cursor on."""
+        query, path = {**self._of(system), **self._first_page()}, self.profile.paths.vendors
+        for leaf in self._calls.pages(f"vendors of accounting system {system}", "paths.vendors", path, query, cursor):
+            vendors = [read_vendor(row, self.profile, system) for row in leaf.items]
+            yield Listed([row for row in vendors if isinstance(row, BadRow) or row.accounting_system == system], leaf.cursor)
 
     def upsert_vendors(self, vendors: Sequence[AvidVendor | Mapping[str, Json]]) -> list[ItemResult]:
         """Add or update vendors, up to 100 a call; result i belongs to vendor i. A mapping is a row as `vendor_row` makes it."""
@@ -64,11 +77,16 @@ class AvidClient:
 
     def codes(self, system: str, group: str) -> Iterator[Code | BadRow]:
         """All codes of a group, page by page."""
-        query = {**self._of(system), self.profile.query.code_group: group, **self._first_page()}
-        for row in self._calls.read(f"codes of {group} in accounting system {system}", "paths.codes", self.profile.paths.codes, query):
-            code = read_code(row, self.profile, system, group)
-            if isinstance(code, BadRow) or (code.accounting_system, code.group) == (system, group):
-                yield code
+        for page in self.code_pages(system, group):
+            yield from page.rows
+
+    def code_pages(self, system: str, group: str, cursor: str = "") -> Iterator[Listed[Code]]:
+        """The same by page, from a cursor on."""
+        query, path = {**self._of(system), self.profile.query.code_group: group, **self._first_page()}, self.profile.paths.codes
+        for leaf in self._calls.pages(f"codes of {group} in accounting system {system}", "paths.codes", path, query, cursor):
+            codes = [read_code(row, self.profile, system, group) for row in leaf.items]
+            own = [row for row in codes if isinstance(row, BadRow) or (row.accounting_system, row.group) == (system, group)]
+            yield Listed(own, leaf.cursor)
 
     def upsert_codes(self, system: str, group: str, codes: Sequence[Code | Mapping[str, Json]]) -> list[ItemResult]:
         """Add or update codes of a group, up to 500 a call; result i belongs to code i. A mapping is a row as `code_row` makes it."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sync.avid.jsontext import Json, Row, Unreadable, as_list, read_json
 from sync.avid.profile import Envelope
-from sync.avid.refusals import refusal_in
+from sync.avid.reading import HALF_CHARACTER
+from sync.avid.refusals import line_of, refusal_in
 from sync.outcomes import ItemResult
 
 NO_RESULT = "AvidXchange gave no result for this item."
@@ -40,11 +41,11 @@ def read_page(body: bytes, envelope: Envelope) -> Page:
 
 
 def link_of(links: Json, relation: str, envelope: Envelope) -> str:
-    """The address of the first link with that relation, as received; empty when there is none."""
+    """The address of the first link with that relation that can be one, as received; empty when there is none."""
     for link in as_list(links):
         if isinstance(link, dict) and str(link.get(envelope.link_relation)).strip().casefold() == relation.casefold():
             address = link.get(envelope.link_address)
-            if isinstance(address, str) and address.strip():
+            if isinstance(address, str) and address.strip() and not HALF_CHARACTER.search(address):
                 return address.strip()
     return ""
 
@@ -75,7 +76,7 @@ def _result(result: Json, envelope: Envelope) -> ItemResult:
 
 def _message(error: Json, envelope: Envelope) -> str:
     text = error.get(envelope.message) if isinstance(error, dict) else error
-    return "" if text is None or isinstance(text, (dict, list)) else str(text).strip()
+    return "" if text is None or isinstance(text, (dict, list)) else line_of(str(text))
 
 
 def _is_true(value: Json) -> bool:

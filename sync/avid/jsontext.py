@@ -7,6 +7,8 @@ from typing import Final, TypeAlias
 from sync.errors import FixConfiguration
 
 DEEPEST: Final = 64
+MOST_VALUES: Final = 4_000_000
+"""So many values fit 100,000 vendors in one answer; an answer of nothing but brackets would take memory a hundred times its size."""
 _PLAIN: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 Json: TypeAlias = "bool | int | str | Decimal | list[Json] | dict[str, Json] | None"
@@ -18,7 +20,9 @@ class Unreadable(ValueError):
 
 
 def read_json(body: bytes | str) -> Json:
-    """The value of a JSON text; numbers with a fraction or an exponent are Decimal. Unreadable when it is no JSON or too deep."""
+    """The value of a JSON text; numbers with a fraction or an exponent are Decimal. Unreadable: no JSON, too deep, too many values."""
+    if _marks(body) > MOST_VALUES:
+        raise Unreadable(f"the answer holds more than {MOST_VALUES} values")
     try:
         value: Json = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
     except RecursionError:
@@ -64,6 +68,11 @@ def put(row: Row, path: str, value: Json) -> None:
             raise FixConfiguration(sentence, field="avidxchange.profile.fields")
         row = child
     row[leaf] = value
+
+
+def _marks(body: bytes | str) -> int:
+    """At least as many as the text holds values but the first: what begins a container or another value. Those inside texts count too."""
+    return sum(body.count(mark) for mark in "[{,") if isinstance(body, str) else sum(body.count(mark) for mark in b"[{,")
 
 
 def _refuse_constant(name: str) -> Json:

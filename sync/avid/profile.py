@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from sync.avid.fields import Entries, Fields, Text
 from sync.avid.models import PaymentKind, PaymentState
@@ -43,15 +43,43 @@ PaymentPath = Annotated[Text, _path("{payment}")]
 
 
 class Headers(Entries):
-    """Header names of the default sign-in."""
+    """Header names: of `company_user_tokens` the first two, of `two_layer` the next two, of `client_credentials` the last two."""
 
     company_token: HeaderName
     user_token: HeaderName
+    gateway_key: HeaderName
+    session: HeaderName
+    access_token: HeaderName
+    company: HeaderName
+
+    @model_validator(mode="after")
+    def _one_value_a_header(self) -> Self:
+        for one, other in (("company_token", "user_token"), ("gateway_key", "session"), ("access_token", "company")):
+            if getattr(self, one).casefold() == getattr(self, other).casefold():
+                raise ValueError(f"{one} and {other} need names of their own, for both go into the same call")
+        return self
+
+
+class SignIn(Entries):
+    """The sign-in for a token: the word before a token in its header, names and values of the form, names in the answer."""
+
+    scheme: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,40}$", strict=True)]
+    grant: Text
+    password_grant: Text
+    username: Text
+    password: Text
+    client_grant: Text
+    client_id: Text
+    client_secret: Text
+    scope: Text
+    access_token: Text
+    expires_in: Text
 
 
 class Paths(Entries):
     """Paths behind the base address; `{system}` and `{payment}` are filled in."""
 
+    sign_in: PlainPath
     accounting_systems: PlainPath
     vendors: PlainPath
     vendor_upsert: PlainPath
@@ -148,6 +176,7 @@ class Profile(Entries):
     """One dialect. Get the shipped one from `shipped_profile()`."""
 
     headers: Headers
+    sign_in: SignIn
     paths: Paths
     query: Query
     envelope: Envelope

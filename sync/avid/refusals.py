@@ -21,7 +21,7 @@ def sentence_of(body: bytes, envelope: Envelope) -> str:
     if isinstance(value, dict):
         found = refusal_in(value, envelope) or _results(value, envelope) or _first_common(value)
         return found or "no explanation"
-    return _line(value if isinstance(value, str) else "") or "no explanation"
+    return line_of(value if isinstance(value, str) else "") or "no explanation"
 
 
 def refusal_in(value: Row, envelope: Envelope) -> str:
@@ -31,7 +31,7 @@ def refusal_in(value: Row, envelope: Envelope) -> str:
         if isinstance(inner, dict):
             return _texts(inner, texts) or "an error without a text"
         if isinstance(inner, str) and inner.strip():
-            return _line(inner)
+            return line_of(inner)
     return ""
 
 
@@ -48,7 +48,7 @@ def is_busy(body: bytes, envelope: Envelope) -> bool:
 def _results(value: Row, envelope: Envelope) -> str:
     results = [result for result in as_list(value.get(envelope.results)) if isinstance(result, dict)]
     errors = [error for result in results for error in as_list(result.get(envelope.errors)) if isinstance(error, dict)]
-    return _line("; ".join(str(error.get(envelope.message, "")) for error in errors))
+    return line_of("; ".join(str(error.get(envelope.message, "")) for error in errors))
 
 
 def _first_common(value: Row) -> str:
@@ -56,7 +56,7 @@ def _first_common(value: Row) -> str:
 
 
 def _texts(value: Row, names: tuple[str, ...]) -> str:
-    return _line(": ".join(text for name in names if (text := _plain(value.get(name)))))
+    return line_of(": ".join(text for name in names if (text := _plain(value.get(name)))))
 
 
 def _plain(value: Json) -> str:
@@ -68,11 +68,12 @@ def _markup(text: str) -> str:
     if not text.strip():
         return "an empty answer"
     if title := re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE):
-        return _line(html.unescape(title[1])) or "a web page"
+        return line_of(html.unescape(title[1])) or "a web page"
     words = re.sub(r"<(script|style)\b[^<]*", " ", text, flags=re.IGNORECASE)
-    return _line(html.unescape(re.sub(r"<[^<>]*>", " ", words))) or "markup without a text"
+    return line_of(html.unescape(re.sub(r"<[^<>]*>", " ", words))) or "markup without a text"
 
 
-def _line(text: str) -> str:
+def line_of(text: str) -> str:
+    """Anybody's text as one printable line of at most 300 characters."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:SCANNED]).split())
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

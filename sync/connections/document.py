@@ -4,15 +4,17 @@ It is JSON, checked whole before it is stored and whenever it is read. Every err
 """
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from sync.connections.mirrored import CodeSettings, VendorSettings
+from sync.connections.strict import Name, Strict
 from sync.errors import FixConfiguration
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 SecretName = Annotated[str, StringConstraints(pattern=r"^[0-9a-zA-Z-]{1,127}$")]
 """The name of a secret in Key Vault, never its value."""
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")]
@@ -22,19 +24,33 @@ MAIN_ACCOUNT = "MainAccount"
 STAGES = ("vendors", "gl_accounts", "dimensions", "invoices", "payments")
 
 
-class Strict(BaseModel):
-    """An unknown key is an error: a typing mistake never becomes a default."""
+class ClientSecret(Strict):
+    """The application proves itself with a client secret, whose name stands here."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    method: Literal["client_secret"]
+    secret: SecretName
+
+
+class Certificate(Strict):
+    """The application proves itself with a certificate: the named secret holds private key and certificate as PEM text."""
+
+    method: Literal["certificate"]
+    certificate: SecretName
+
+
+class Federated(Strict):
+    """The application trusts the identity that this deployment runs under; no secret is kept."""
+
+    method: Literal["federated"]
 
 
 class D365Settings(Strict):
     """How to reach the customer's F&O environment (contracts/d365-fo.md §4)."""
 
     environment_url: str
-    tenant: Name
+    tenant: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.-]{1,100}$")]
     client_id: Name
-    client_secret: SecretName
+    sign_in: Annotated[ClientSecret | Certificate | Federated, Field(discriminator="method")]
     authority_host: Host = "login.microsoftonline.com"
     page_size: Annotated[int, Field(ge=100, le=10_000)] = 5_000
     courtesy_requests_per_5_minutes: Annotated[int, Field(ge=100)] | None = None
@@ -52,6 +68,13 @@ class D365Settings(Strict):
         return self.environment_url.removeprefix("https://")
 
     @property
+    def secret(self) -> str:
+        """The name of the secret that the sign-in rests on; "" when it needs none."""
+        if isinstance(self.sign_in, ClientSecret):
+            return self.sign_in.secret
+        return self.sign_in.certificate if isinstance(self.sign_in, Certificate) else ""
+
+    @property
     def scope(self) -> str:
         """The token scope of the environment."""
         return f"{self.environment_url}/.default"
@@ -64,14 +87,65 @@ class CompanyUserTokens(Strict):
     company_token: SecretName
     user_token: SecretName
 
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """Each entry that names a secret, with that name."""
+        return {"company_token": self.company_token, "user_token": self.user_token}
+
+
+class TwoLayer(Strict):
+    """A gateway key on every call, and a user token that username and password are exchanged for (contracts/avidxchange.md §1)."""
+
+    method: Literal["two_layer"]
+    gateway_key: SecretName
+    username: Name
+    password: SecretName
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """Each entry that names a secret, with that name."""
+        return {"gateway_key": self.gateway_key, "password": self.password}
+
+
+class ClientCredentials(Strict):
+    """A token that client id and client secret are exchanged for at `token_url`; `company` goes into a header of every call (§1)."""
+
+    method: Literal["client_credentials"]
+    token_url: Annotated[str, StringConstraints(pattern=r"^https://[a-z0-9.-]{3,253}/[A-Za-z0-9._~/-]*$")]
+    client_id: Name
+    client_secret: SecretName
+    company: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,100}$")]
+    scope: Annotated[str, StringConstraints(max_length=500)] = ""
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """Each entry that names a secret, with that name."""
+        return {"client_secret": self.client_secret}
+
+    @property
+    def token_host(self) -> str:
+        """The host name of `token_url`."""
+        return self.token_url.removeprefix("https://").partition("/")[0]
+
+
+AvidAuth = CompanyUserTokens | TwoLayer | ClientCredentials
+
 
 class AvidSettings(Strict):
     """How to reach the customer's AvidXchange. `profile` overrides single entries of the dialect `avid-v1`."""
 
     host: Host
     version: Name = "v1"
-    auth: CompanyUserTokens
+    auth: Annotated[AvidAuth, Field(discriminator="method")]
+    """How its calls are signed; without a `method` by Company Token and User Token."""
     profile: dict[str, str | int | bool] = Field(default_factory=dict)
+    image_hosts: tuple[Host, ...] = ()
+    """The hosts from which invoice images may be fetched; empty: images are left alone (contracts/avidxchange.md §5)."""
+
+    @field_validator("auth", mode="before")
+    @classmethod
+    def _usual_method(cls, auth: object) -> object:
+        return {"method": "company_user_tokens", **auth} if isinstance(auth, dict) else auth
 
 
 class Policy(StrEnum):
@@ -105,11 +179,19 @@ class Company(Strict):
     first_open_day: date | None = None
     procurement_category: str = ""
     procurement_hierarchy: str = ""
+    sales_tax_group: str = ""
+    """The sales tax group of lines that carry an item sales tax group; empty: the vendor's own."""
 
     @field_validator("id")
     @classmethod
     def _lower(cls, value: str) -> str:
         return value.lower()
+
+    @model_validator(mode="after")
+    def _category_and_hierarchy(self) -> Self:
+        if bool(self.procurement_category) != bool(self.procurement_hierarchy):
+            raise ValueError("procurement_category and procurement_hierarchy are named together or not at all")
+        return self
 
 
 class PurchaseOrders(StrEnum):
@@ -141,6 +223,27 @@ class SettlementAmount(StrEnum):
     NET = "net"
 
 
+class SettlementSign(StrEnum):
+    """Which sign SettlementAmountInInvoiceCurrency has for an invoice: plus, or that of its vendor transaction (minus)."""
+
+    AS_PAYMENT = "as_payment"
+    AS_INVOICE = "as_invoice"
+
+
+class Settlement(StrEnum):
+    """How a payment line says what it settles: rows of their own, or, where these are refused, its MarkedInvoice."""
+
+    CHILD_ROWS = "child_rows"
+    MARKED_INVOICE = "marked_invoice"
+
+
+class JournalPer(StrEnum):
+    """How long payments are added to one journal (as long as it is not posted and not full)."""
+
+    DAY = "day"
+    RUN = "run"
+
+
 class Policies(Strict):
     """The customer's decisions."""
 
@@ -148,6 +251,10 @@ class Policies(Strict):
     posting_dates: PostingDates = PostingDates.PARK
     mixed_dimensions: MixedDimensions = MixedDimensions.BLANK
     settlement_amount: SettlementAmount = SettlementAmount.GROSS
+    settlement_sign: SettlementSign = SettlementSign.AS_PAYMENT
+    settlement: Settlement = Settlement.CHILD_ROWS
+    journal_per: JournalPer = JournalPer.DAY
+    image_megabytes: Annotated[int, Field(ge=1, le=20)] = 10
     dimensions_on_account: bool = True
     dimensions_on_offset: bool = True
     send_tax_ids: bool = False
@@ -224,6 +331,9 @@ class Connection(Strict):
     """The code group whose codes are D365 item sales tax groups; empty: lines carry no tax."""
     ignored_code_groups: tuple[Name, ...] = ()
     """Code groups of AvidXchange that mean nothing to D365."""
+    vendors: VendorSettings = VendorSettings()
+    accounts: CodeSettings = CodeSettings()
+    dimension_values: CodeSettings = CodeSettings()
     start_from: StartFrom
     policies: Policies = Policies()
     schedules: Schedules = Schedules()

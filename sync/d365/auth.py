@@ -5,25 +5,39 @@ The token call goes through the transport port like every other request, so that
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
 
 from sync.connections.document import D365Settings
+from sync.d365.auth_proofs import SIGN_IN, AppIdentity, proof_of
 from sync.d365.wire import read_row
 from sync.errors import FixConfiguration, SyncError, TryLater
 from sync.http.client import GateKeeper, HttpClient
+from sync.http.tokens import Token, Tokens, token_of
 from sync.http.wire import HttpRequest, HttpResponse
 from sync.ports import Ports
 from sync.secrets import Secrets
 
-RENEW_BEFORE: Final = timedelta(minutes=5)
-WRONG_SECRET: Final = frozenset({"7000215", "7000222"})
+STALE: Final = frozenset({"7000215", "7000222", "700027"})
+"""Refusals that a secret or certificate meets which was replaced since it was read."""
+_NO_FEDERATION: Final = (
+    SIGN_IN,
+    "no federated credential of the application fits this app's identity: issuer, subject (its object id) and audience must be the same",
+)
 PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     # Entra's error number: (the setting, what is wrong and what to do)
-    "7000215": ("d365.client_secret", "the client secret is wrong; store the secret's value (not its id) in Key Vault"),
-    "7000222": ("d365.client_secret", "the client secret has expired; make a new one and store it in Key Vault"),
+    "7000215": (SIGN_IN, "the client secret is wrong; store the secret's value (not its id) in Key Vault"),
+    "7000222": (SIGN_IN, "the client secret has expired; make a new one and store it in Key Vault"),
+    "700027": (SIGN_IN, "the certificate is not one of the application's, or has expired; upload the public part of the one in Key Vault"),
+    "700024": (SIGN_IN, "the signed proof is outside its validity; check the clock of the machine"),
+    "700023": (SIGN_IN, "the signed proof is meant for another authority; check tenant and authority_host"),
+    "700021": (SIGN_IN, "the signed proof is of another application; check client_id"),
+    "70021": _NO_FEDERATION,
+    "700211": _NO_FEDERATION,
+    "700212": _NO_FEDERATION,
+    "700213": _NO_FEDERATION,
+    "700236": (SIGN_IN, "the application belongs to another tenant than this app's identity; register it, multi-tenant, in the identity's"),
     "700016": ("d365.client_id", "the application is not known in this tenant; check client_id and tenant"),
     "900023": ("d365.tenant", "the tenant is not a valid name or id"),
     "90002": ("d365.tenant", "the tenant does not exist; check it, and authority_host for a national cloud"),
@@ -35,39 +49,27 @@ PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True)
-class _Token:
-    headers: Mapping[str, str]
-    renew_at: datetime
-
-    def __repr__(self) -> str:
-        return f"_Token(renew_at={self.renew_at})"
-
-
 class EntraAuthorizer:
-    """See `sync.http.client.Authorizer`. The token is kept until 5 minutes before it expires.
+    """See `sync.http.client.Authorizer`. Authorizers that share `tokens` share the token of each customer."""
 
-    Threads that meet an empty cache may each fetch a token: harmless, and no lock is held while waiting for the network.
-    """
-
-    def __init__(self, ports: Ports, gates: GateKeeper, secrets: Secrets, settings: D365Settings) -> None:
-        self._clock = ports.clock
-        self._secrets = secrets
+    def __init__(
+        self, ports: Ports, gates: GateKeeper, secrets: Secrets, identity: AppIdentity, settings: D365Settings, tokens: Tokens | None = None
+    ) -> None:
+        self._ports = ports
         self._settings = settings
+        self._tokens = Tokens() if tokens is None else tokens
         self._http = HttpClient(settings.authority_host, "Entra ID", ports, gates, None)
-        self._token: _Token | None = None
+        self._url = f"https://{settings.authority_host}/{settings.tenant}/oauth2/v2.0/token"
+        self._proof = proof_of(settings, self._url, ports, secrets, identity)
 
     def headers(self) -> Mapping[str, str]:
         """The bearer token. FixConfiguration when Entra refuses, TryLater when it does not answer."""
-        token = self._token
-        if token is None or self._clock.now() >= token.renew_at:
-            token = self._token = self._sign_in()
-        return token.headers
+        return self._tokens.get(self._settings, self._ports, self._sign_in)
 
     def renew(self) -> None:
-        """Drop the token and the cached secret."""
-        self._token = None
-        self._secrets.forget(self._settings.client_secret)
+        """Drop the token and the cached secret or certificate behind it."""
+        self._tokens.forget(self._settings)
+        self._proof.forget()
 
     def explain(self) -> str:
         """Why D365 may refuse a fresh token."""
@@ -77,43 +79,31 @@ class EntraAuthorizer:
             f"({self._settings.environment_url}), lower case and without a trailing slash."
         )
 
-    def _sign_in(self) -> _Token:
-        name = self._settings.client_secret
-        secret = self._secrets.get(name)
-        response = self._ask(secret)
-        if _error_number(response) in WRONG_SECRET:
-            self._secrets.forget(name)
-            newer = self._secrets.get(name)
-            if newer != secret:
-                response = self._ask(newer)
+    def _sign_in(self) -> Token:
+        response = self._ask()
+        if _error_number(response) in STALE and self._proof.has_changed():
+            response = self._ask()
         if response.status != 200:
             raise self._refusal(response)
         return self._read(response)
 
-    def _ask(self, secret: str) -> HttpResponse:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._settings.client_id,
-            "client_secret": secret,
-            "scope": self._settings.scope,
-        }
-        url = f"https://{self._settings.authority_host}/{self._settings.tenant}/oauth2/v2.0/token"
+    def _ask(self) -> HttpResponse:
+        form = {"grant_type": "client_credentials", "client_id": self._settings.client_id, "scope": self._settings.scope}
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        return self._http.send(HttpRequest("POST", url, headers, urlencode(form).encode()), repeatable=True)
+        body = urlencode({**form, **self._proof.form()}).encode()
+        return self._http.send(HttpRequest("POST", self._url, headers, body), repeatable=True)
 
-    def _read(self, response: HttpResponse) -> _Token:
+    def _read(self, response: HttpResponse) -> Token:
         try:
             answer = read_row(response.body)
             lifetime = timedelta(seconds=int(str(answer["expires_in"])))
-            bearer = str(answer["access_token"])
+            return token_of(str(answer["access_token"]), self._ports.clock.now(), lifetime)
         except (ValueError, KeyError, OverflowError):
             raise TryLater("Entra ID answered the sign-in with something that is no token.") from None
-        renew_at = self._clock.now() + lifetime - min(RENEW_BEFORE, lifetime / 2)
-        return _Token({"Authorization": f"Bearer {bearer}"}, renew_at)
 
     def _refusal(self, response: HttpResponse) -> SyncError:
         number = _error_number(response)
-        field, sentence = PROBLEMS.get(number, ("d365", "check tenant, client_id and client_secret"))
+        field, sentence = PROBLEMS.get(number, ("d365", "check tenant, client_id and sign_in"))
         code = f"AADSTS{number}" if number else f"status {response.status}"
         return FixConfiguration(f"Entra ID refuses the sign-in to {self._settings.environment_url}: {sentence} ({code}).", field=field)
 

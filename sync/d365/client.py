@@ -6,8 +6,8 @@ from typing import Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from sync.d365.batch import CONTENT_TYPE, Operation, changeset_body, in_order, parse_batch
-from sync.d365.errors import error_of_read, error_of_write
-from sync.d365.literals import ALL, MAX_URL, Filter, KeyValue, all_of, any_value, encoded, eq, key_path
+from sync.d365.errors import UrlTooLong, error_of_read, error_of_write
+from sync.d365.literals import ALL, MAX_URL, Filter, KeyValue, all_of, any_value, chains, encoded, eq, key_path
 from sync.d365.wire import Json, JsonRow, read_json, read_row, write_json
 from sync.errors import FixConfiguration, OutcomeUnknown, SyncError, TryLater
 from sync.http.client import HttpClient
@@ -52,6 +52,7 @@ class D365Client:
         """All rows that meet `where` (and dataAreaId = `company`), streamed page by page."""
         for page in self.pages(set_name, where=where, select=select, company=company, order=order, page_size=page_size):
             yield from page.rows
+            del page  # or it would be kept until the next one is there
 
     def pages(
         self,
@@ -88,20 +89,39 @@ class D365Client:
         select: Sequence[str] = (),
         company: str | None = None,
     ) -> Iterator[JsonRow]:
-        """The rows whose `field` is one of `values`, in chunks of OR chains. Text is compared as D365 does, but `*` is no wildcard."""
+        """The rows whose `field` is one of `values`, in OR chains that are cut where the URL gets too long, or is said to be (414).
+
+        Text is compared as D365 does, but `*` is no wildcard.
+        """
         wanted = {_comparable(value) for value in values}
         bare = self._query(set_name, all_of(where, eq(field, "")), select, company, ())
         room = max(SHORTEST_CHAIN, MAX_URL - len(bare))
-        for chain in any_value(field, values, room=room):
-            for row in self.rows(set_name, where=all_of(where, chain), select=select, company=company):
+
+        def matching(chain: Sequence[KeyValue]) -> list[JsonRow]:
+            try:
+                return list(self.rows(set_name, where=all_of(where, any_value(field, chain)), select=select, company=company))
+            except UrlTooLong:
+                if len(chain) == 1:
+                    raise
+            half = len(chain) // 2
+            return matching(chain[:half]) + matching(chain[half:])
+
+        for chain in chains(field, values, room=room):
+            for row in matching(chain):
                 found = row.get(field)
                 if not isinstance(found, str) or _comparable(found) in wanted:
                     yield row
 
     def get(self, set_name: str, keys: Mapping[str, KeyValue], *, select: Sequence[str] = ()) -> "JsonRow | None":
-        """The row with this whole key, or None."""
+        """The row with this whole key, or None.
+
+        What the 404 of a missing row holds is unknown (contracts/d365-fo.md §12): a page of the web server is as good as the one for a set
+        that does not exist, so the set is asked then.
+        """
         url = self._row_url(set_name, keys) + _option("$select", ",".join(select))
         response = self._http.send(HttpRequest("GET", url, _READ_HEADERS), repeatable=True)
+        if response.status == 404 and response.body.lstrip().startswith(b"<"):
+            return next(self.rows(set_name, where=all_of(*(eq(name, value) for name, value in keys.items())), select=select), None)
         if response.status == 404 and not _is_unknown_set(response.body):
             return None
         return _row_of(_read(response, f"read {set_name}"), set_name)
@@ -168,19 +188,23 @@ class D365Client:
         seen: set[str] = set()
         while url:
             seen.add(url)
-            what = f"read {urlsplit(url).path.removeprefix('/data/')}"
-            document = _row_of(_read(self._http.send(HttpRequest("GET", url, headers), repeatable=True), what), what)
-            link = document.get("@odata.nextLink")
-            following = self._own_link(link, url) if isinstance(link, str) and link else ""
-            if following in seen:
-                raise TryLater(f"D365 sends the same next link again ({what}): the crawl would never end.")
-            yield Page(_rows_of(document, what), following)
-            url = following
+            page = self._page(url, headers)
+            url = page.next_link
+            if url in seen:
+                raise TryLater("D365 sends the same next link again: the crawl would never end.", detail=urlsplit(url).path)
+            yield page
+            del page  # or it would be kept until the next one is there
+
+    def _page(self, url: str, headers: Mapping[str, str]) -> Page:
+        what = f"read {urlsplit(url).path.removeprefix('/data/')}"
+        document = _row_of(_read(self._http.send(HttpRequest("GET", url, headers), repeatable=True), what), what)
+        link = document.get("@odata.nextLink")
+        return Page(_rows_of(document, what), self._own_link(link, url) if isinstance(link, str) and link else "")
 
     def _own_link(self, link: str, base: str) -> str:
-        """The link as an absolute URL on the configured host, its path and query as they are (design §3.9)."""
+        """The link as an absolute URL of our service on the configured host, its path and query as they are (design §3.9)."""
         parts = _joined(base, link)
-        if parts is None or parts.scheme != "https" or parts.netloc.removesuffix(":443").lower() != self._http.host:
+        if parts is None or parts.netloc.removesuffix(":443").lower() != self._http.host or not parts.path.startswith("/data/"):
             raise FixConfiguration(
                 f"D365 sent a next link that leads away from {self._http.host}: it was not followed. Check d365.environment_url.",
                 field="d365.environment_url",
@@ -211,10 +235,12 @@ _WRITE_HEADERS: Final = {**_READ_HEADERS, "Content-Type": "application/json; cha
 
 
 def _joined(base: str, link: str) -> SplitResult | None:
+    """The link, resolved; None for what no service sends and parsers read in different ways: a backslash, https: without a host."""
     try:
-        return urlsplit(urljoin(base, link))
+        alone, parts = urlsplit(link), urlsplit(urljoin(base, link))
     except ValueError:
         return None
+    return None if "\\" in link or (alone.scheme and not alone.netloc) or parts.scheme != "https" else parts
 
 
 def _option(name: str, value: str) -> str:
@@ -263,5 +289,5 @@ def _is_unknown_set(body: bytes) -> bool:
     try:
         document = read_json(body)
     except ValueError:
-        return body.lstrip().startswith(b"<")
+        return False
     return isinstance(document, dict) and "Message" in document

@@ -21,6 +21,10 @@ class RowMissing(SyncError):
     """The row of an update or delete does not exist (or not in a company that the request can see)."""
 
 
+class UrlTooLong(Bug):
+    """The URL of a read was longer than the environment takes (414): ask for less at once."""
+
+
 class ProblemKind(StrEnum):
     """What an error answer says."""
 
@@ -50,7 +54,7 @@ KINDS: Final[tuple[tuple[ProblemKind, str], ...]] = (
 )
 CAUSES: Final[Mapping[ProblemKind, str]] = {
     # The kinds that park a record, with the code of their cause.
-    ProblemKind.DIMENSION_SEGMENTS: "refused",
+    ProblemKind.DIMENSION_SEGMENTS: "dimension-segments",
     ProblemKind.UNKNOWN_PROPERTY: "refused",
     ProblemKind.MARKED_ELSEWHERE: "marked-elsewhere",
     ProblemKind.FOREIGN_KEY: "refused",
@@ -175,7 +179,7 @@ def _setting_error(status: int, problem: D365Problem, what: str) -> SyncError | 
             f"D365 redirects instead of answering ({status}). Check d365.environment_url.", field="d365.environment_url"
         )
     if status == 414:
-        return Bug(f"The URL is too long for D365: {what}")
+        return UrlTooLong(f"The URL is too long for D365: {what}")
     return None
 
 

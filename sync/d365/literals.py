@@ -79,20 +79,24 @@ def any_of(*filters: Filter) -> Filter:
     return filters[0] if len(filters) == 1 else Filter("(" + " or ".join(filters) + ")")
 
 
-def any_value(field: str, values: Iterable[KeyValue], *, room: int) -> Iterator[Filter]:
-    """Conditions that together find every value once, each of at most 20 values and `room` characters when percent-encoded."""
-    chain: list[Filter] = []
+def any_value(field: str, values: Iterable[KeyValue]) -> Filter:
+    """field is one of the values. Bug without any."""
+    return any_of(*(eq(field, value) for value in values))
+
+
+def chains(field: str, values: Iterable[KeyValue], *, room: int) -> Iterator[list[KeyValue]]:
+    """Every value once, in lists whose `any_value` has at most 20 values and `room` characters when percent-encoded."""
+    chain: list[KeyValue] = []
     size = 0
     for value in dict.fromkeys(values):
-        part = eq(field, value)
-        length = len(encoded(part)) + len(encoded(" or "))
+        length = len(encoded(eq(field, value))) + len(encoded(" or "))
         if chain and (len(chain) == CHAIN or size + length > room):
-            yield any_of(*chain)
+            yield chain
             chain, size = [], 0
-        chain.append(part)
+        chain.append(value)
         size += length
     if chain:
-        yield any_of(*chain)
+        yield chain
 
 
 def encoded(text: str) -> str:

@@ -3,7 +3,7 @@
 The rules are pure functions, used by the mirror stages too; `CompanyReference` reads and keeps what a run needs of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import Final, Literal, TypeVar
 
@@ -23,7 +23,17 @@ Reason = Literal["missing", "suspended", "total", "not yet active", "expired", "
 
 NOT_ACTIVE_HOLDS: Final = frozenset({"Invoice", "All", "Payment"})
 INVOICE_HOLDS: Final = frozenset({"Invoice", "All"})
+PAYMENT_HOLDS: Final = frozenset({"Payment", "All"})
 NOT_POSTABLE: Final = frozenset({"Total", "Reporting"})
+RULES: Final[dict[Reason, str]] = {
+    "total": "total",
+    "suspended": "suspended",
+    "not yet active": "out_of_date",
+    "expired": "out_of_date",
+    "manual entry blocked": "manual_entry_blocked",
+}
+"""What the connection document calls the reasons (accounts.inactive_when, dimension_values.inactive_when)."""
+EVERY_RULE: Final = frozenset(RULES.values())
 
 
 def _held(vendor: Vendor, holds: frozenset[str], day: date) -> bool:
@@ -31,14 +41,19 @@ def _held(vendor: Vendor, holds: frozenset[str], day: date) -> bool:
     return vendor.on_hold in holds and not released
 
 
-def active_vendor(vendor: Vendor, today: date) -> bool:
-    """Active in AvidXchange: unless on hold for Invoice, All or Payment, until the day it is released (design §1)."""
-    return not _held(vendor, NOT_ACTIVE_HOLDS, today)
+def active_vendor(vendor: Vendor, today: date, holds: frozenset[str] = NOT_ACTIVE_HOLDS) -> bool:
+    """Active in AvidXchange: unless on one of the holds, until the day it is released (design §1: Invoice, All or Payment)."""
+    return not _held(vendor, holds, today)
 
 
 def blocked_for_invoices(vendor: Vendor, day: date) -> bool:
     """Whether D365 would not take an invoice of this vendor: on hold for Invoice or All, until the day it is released."""
     return _held(vendor, INVOICE_HOLDS, day)
+
+
+def on_payment_hold(vendor: Vendor, day: date) -> bool:
+    """Whether D365 would not propose payments to this vendor: on hold for Payment or All, until the day it is released."""
+    return _held(vendor, PAYMENT_HOLDS, day)
 
 
 def _out_of_date(item: MainAccount | MainAccountOverride | DimensionValue | DimensionOverride, day: date) -> Reason | None:
@@ -49,35 +64,48 @@ def _out_of_date(item: MainAccount | MainAccountOverride | DimensionValue | Dime
 
 def account_reason(account: MainAccount, override: MainAccountOverride | None, day: date) -> Reason | None:
     """Why nothing can be posted to the account by hand on that day in the company of the override; None when it can."""
+    return next(_account_reasons(account, override, day), None)
+
+
+def _account_reasons(account: MainAccount, override: MainAccountOverride | None, day: date) -> Iterator[Reason]:
     if account.type in NOT_POSTABLE:
-        return "total"
+        yield "total"
     if account.is_suspended or (override is not None and override.is_suspended):
-        return "suspended"
+        yield "suspended"
     if reason := _out_of_date(account, day) or (_out_of_date(override, day) if override is not None else None):
-        return reason
-    blocked = account.no_manual_entry or (override is not None and override.no_manual_entry)
-    return "manual entry blocked" if blocked else None
+        yield reason
+    if account.no_manual_entry or (override is not None and override.no_manual_entry):
+        yield "manual entry blocked"
 
 
 def value_reason(value: DimensionValue, override: DimensionOverride | None, day: date) -> Reason | None:
     """Why the dimension value cannot be used on that day in the company of the override; None when it can."""
+    return next(_value_reasons(value, override, day), None)
+
+
+def _value_reasons(value: DimensionValue, override: DimensionOverride | None, day: date) -> Iterator[Reason]:
     if value.is_total:
-        return "total"
+        yield "total"
     if value.is_suspended or (override is not None and override.is_suspended):
-        return "suspended"
+        yield "suspended"
     if reason := _out_of_date(value, day) or (_out_of_date(override, day) if override is not None else None):
-        return reason
-    return "manual entry blocked" if value.no_manual_entry else None
+        yield reason
+    if value.no_manual_entry:
+        yield "manual entry blocked"
 
 
-def active_account(account: MainAccount, override: MainAccountOverride | None, today: date) -> bool:
-    """Active in AvidXchange (design §1)."""
-    return account_reason(account, override, today) is None
+def active_account(
+    account: MainAccount, override: MainAccountOverride | None, today: date, inactive_when: Collection[str] = EVERY_RULE
+) -> bool:
+    """Active in AvidXchange (design §1), by the rules that count."""
+    return not any(RULES[reason] in inactive_when for reason in _account_reasons(account, override, today))
 
 
-def active_value(value: DimensionValue, override: DimensionOverride | None, today: date) -> bool:
-    """Active in AvidXchange (design §1)."""
-    return value_reason(value, override, today) is None
+def active_value(
+    value: DimensionValue, override: DimensionOverride | None, today: date, inactive_when: Collection[str] = EVERY_RULE
+) -> bool:
+    """Active in AvidXchange (design §1), by the rules that count."""
+    return not any(RULES[reason] in inactive_when for reason in _value_reasons(value, override, today))
 
 
 def chart_of(client: D365Client, company: str) -> str:
@@ -104,6 +132,7 @@ class CompanyReference:
         self._values: dict[str, dict[str, list[tuple[DimensionValue, DimensionOverride | None]]]] = {}
         self._terms: frozenset[str] | None = None
         self._formats: DimensionFormats | None = None
+        self._formats_used: set[DimensionFormats] = set()
 
     def prefetch_vendors(self, accounts: Iterable[str]) -> None:
         """Read the vendors that are not known yet, some twenty a request."""
@@ -149,6 +178,10 @@ class CompanyReference:
         """Whether D365 would not take an invoice of this vendor today."""
         return blocked_for_invoices(vendor, self.today)
 
+    def on_payment_hold(self, vendor: Vendor) -> bool:
+        """Whether D365 would not propose payments to this vendor today."""
+        return on_payment_hold(vendor, self.today)
+
     @property
     def terms(self) -> frozenset[str]:
         """The names of the company's terms of payment, exactly as D365 has them."""
@@ -163,6 +196,13 @@ class CompanyReference:
         if self._formats is None:
             self._formats = read_formats(self._client)
         return self._formats
+
+    def formats_changed(self) -> bool:
+        """Read the formats anew, because a write complained about segments. Whether they are others than those used before."""
+        if self._formats is not None:
+            self._formats_used.add(self._formats)
+        self._formats = None
+        return self._formats_used != {self.formats}
 
     def _read_accounts(self) -> dict[str, tuple[MainAccount, MainAccountOverride | None]]:
         chart = eq("ChartOfAccounts", chart_of(self._client, self.company))

@@ -44,6 +44,7 @@ class Vendor(Entity):
     tax_id: Text = Field("", alias="Tax1099FederalTaxId", repr=False)
     tax_exempt_number: Text = Field("", alias="TaxExemptNumber", repr=False)
     is_one_time: Flag = Field(False, alias="IsOneTimeVendor")
+    sales_tax_group: Text = Field("", alias="SalesTaxGroupCode")
 
     @property
     def name(self) -> str:

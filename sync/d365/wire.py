@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 from sync.causes import Cause
 from sync.errors import Bug, FixData
@@ -12,6 +12,9 @@ Json: TypeAlias = "bool | int | Decimal | str | Sequence[Json] | Mapping[str, Js
 """Anything that JSON can say, with Decimal for numbers that are not whole."""
 JsonRow: TypeAlias = dict[str, Json]
 """One row of an entity set, by the names of D365."""
+
+GIVEN_BY_D365: Final = "(given by D365)"
+"""Stands in a dry run for a number that only D365 gives."""
 
 
 def _no_constant(name: str) -> NoReturn:

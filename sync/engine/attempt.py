@@ -12,7 +12,7 @@ from typing import Final, Unpack
 from sync.causes import Cause
 from sync.engine.delivery import Delivery, Foreign, Found, Leave, Newer, Nothing, Park, Piece, Ready, Refusal, Sight
 from sync.engine.model import Slice
-from sync.errors import Blocked, FixConfiguration, FixData, OutcomeUnknown, SignInAgain, StorageConflict, Throttled, TryLater
+from sync.errors import Blocked, FixConfiguration, FixData, OutcomeUnknown, SignInAgain, StorageConflict, SyncError, Throttled, TryLater
 from sync.ledger.model import NewRecord, Record, State, Step
 from sync.ledger.store import Changes
 from sync.storage.model import Change
@@ -23,6 +23,11 @@ ON_REQUEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 SENDING: Final = "sending"
 FIRST_BACK_OFF_SECONDS: Final = 30.0
 LONGEST_BACK_OFF_SECONDS: Final = 3_600.0
+
+
+def _reason(error: SyncError) -> dict[str, str]:
+    """What lies behind an error's sentence, for the audit trail. It holds no secret, see `sync.errors`."""
+    return {"reason": error.detail} if error.detail else {}
 
 
 def done_mark(piece: str) -> str:
@@ -213,7 +218,7 @@ class Attempt:
         try:
             return Found(piece.send(self.record))
         except OutcomeUnknown as error:
-            self._move(Step("unknown", error.sentence), state=State.UNKNOWN, due=self._now())
+            self._move(Step("unknown", error.sentence, _reason(error)), state=State.UNKNOWN, due=self._now())
             return self._look_after_doubt(piece)
         except FixData as error:
             sight = piece.look(self._view)
@@ -240,7 +245,7 @@ class Attempt:
         refusal = self._delivery.refused(self._view, piece.name, causes)
         self._progress = dict(refusal.progress)
         if refusal.state is State.PARKED and not refusal.progress:
-            self._park(refusal.causes, due=ON_REQUEST)
+            self._park(refusal.causes, due=None if refusal.again else ON_REQUEST)
         else:
             self._leave_part(refusal)
 
@@ -304,8 +309,13 @@ class Attempt:
         due = sent_at + self._settle_time
         self._count("unknown")
         if self.record.due != due:
-            self._move(Step("looked", "Not found yet; a write can take effect late."), due=due)
+            self._move(Step("looked", "Not found yet; a write can take effect late."), due=due, causes=(self._doubt(),))
             self._slice.retry_later(self.record, due)
+
+    def _doubt(self) -> Cause:
+        """While the outcome is unknown the record is in the failures list: it must be seen even if no look ever decides."""
+        sentence = f"{self.record.label} was sent to D365 without a clear answer; it is looked up until it is found or surely absent."
+        return Cause("outcome-unknown", self.record.label, sentence)
 
     def _start_over(self, plan: str) -> None:
         """Surely not there: what exists already is completed by the old plan, else the document is examined anew."""
@@ -318,6 +328,7 @@ class Attempt:
             sent_at=None,
             looks=0,
             due=self._now(),
+            causes=(),
         )
         if self._has_begun():
             self._advance(plan)
@@ -344,7 +355,7 @@ class Attempt:
     def _retry(self, error: TryLater) -> None:
         due = self._now() + timedelta(seconds=self._delay(error))
         self._move(
-            Step("retrying", error.sentence),
+            Step("retrying", error.sentence, _reason(error)),
             state=State.RETRYING,
             due=due,
             attempts=self.record.attempts + 1,

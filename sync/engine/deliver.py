@@ -13,7 +13,8 @@ from typing import Final
 
 from sync.causes import Cause
 from sync.engine.attempt import Attempt
-from sync.engine.delivery import Delivery, Discovery, Leave, Newer, Park, Ready
+from sync.engine.delivery import Delivery, Discovery, Foreign, Found, Leave, Newer, Noticed, Park, Posted, Ready
+from sync.engine.extras import Extras
 from sync.engine.model import End, Slice
 from sync.errors import Bug, FixData, StorageConflict, SyncError
 from sync.ledger.model import NewRecord, Place, Record, State, Step, Work
@@ -21,6 +22,8 @@ from sync.values import job_id
 
 WAVE: Final = 4
 """Groups per worker between two looks at the clock and the lease."""
+EXTRAS_WIDTH: Final = 2
+"""Extras at a time: an image is held in memory several times over."""
 WATCHED: Final = 200
 """Written records whose posting is asked for together."""
 NOT_YET_WRITTEN: Final = frozenset({State.FOUND, State.PARKED, State.RETRYING, State.WITHDRAWN, State.OUT_OF_SCOPE})
@@ -52,6 +55,7 @@ class _SliceWork:
     def __init__(self, slice_: Slice, delivery: Delivery) -> None:
         self._slice = slice_
         self._delivery = delivery
+        self._extras = Extras(slice_, delivery)
 
     def run(self) -> End:
         """All phases, until done or out of time."""
@@ -132,7 +136,8 @@ class _SliceWork:
                 return False
             self._slice.beat()
             groups = self._groups(place, wave)
-            self._slice.ports.executor.map(lambda group: self._attempt_group(group, owner), groups, width=width)
+            worked = self._slice.ports.executor.map(lambda group: self._attempt_group(group, owner), groups, width=width)
+            self._tend([record for group in worked for record in group])
         return True
 
     def _groups(self, place: Place, wave: Sequence[Work]) -> list[list[Record]]:
@@ -146,7 +151,9 @@ class _SliceWork:
         found = self._slice.ports.executor.map(lambda work: self._slice.ledger.get(place, work.key), works, width=width)
         return [record for record in found if record is not None]
 
-    def _attempt_group(self, group: Sequence[Record], owner: str) -> None:
+    def _attempt_group(self, group: Sequence[Record], owner: str) -> list[Record]:
+        """The records as they stand afterwards."""
+        worked: list[Record] = []
         for record in group:
             attempt = Attempt(self._slice, self._delivery, record, owner)
             try:
@@ -162,6 +169,9 @@ class _SliceWork:
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 log.exception("an error of our own", extra={"record": record.key, "run": self._slice.run})
                 self._park_for_us(attempt.record, f"{type(error).__name__}: {error}")
+            else:
+                worked.append(attempt.record)
+        return worked
 
     def _park_for_us(self, record: Record, sentence: str) -> None:
         self._slice.report.count("errors")
@@ -183,13 +193,38 @@ class _SliceWork:
             if self._slice.out_of_time:
                 return End.MORE
             self._slice.beat()
-            records = self._read(place, chunk)
-            for posted in self._delivery.watch(records):
-                causes = tuple(sorted({*posted.record.causes, *posted.causes}))
-                step = Step("posted", posted.note)
-                self._slice.ledger.move(posted.record, step, run=self._slice.run, state=State.POSTED, due=None, causes=causes)
-                self._slice.report.count("posted")
+            records = {record.key: record for record in self._read(place, chunk)}
+            for seen in self._delivery.watch([*records.values()]):
+                records[seen.record.key] = self._posted(seen) if isinstance(seen, Posted) else self._noticed(seen)
+            self._tend([*records.values()])
         return End.DONE
+
+    def _posted(self, seen: Posted) -> Record:
+        self._slice.report.count("posted")
+        causes = tuple(sorted({*seen.record.causes, *seen.causes}))
+        step = Step("posted", seen.note)
+        return self._slice.ledger.move(seen.record, step, run=self._slice.run, state=State.POSTED, due=None, causes=causes)
+
+    def _noticed(self, seen: Noticed) -> Record:
+        """Said once, not at every run."""
+        causes = tuple(sorted(set(seen.causes)))
+        if causes == seen.record.causes:
+            return seen.record
+        self._slice.report.count("noticed")
+        return self._slice.ledger.move(seen.record, Step("noticed", seen.note), run=self._slice.run, causes=causes)
+
+    def _tend(self, records: Sequence[Record]) -> None:
+        """What is to be written beside the written ones."""
+        written = [record for record in records if record.state is State.WRITTEN]
+        self._slice.ports.executor.map(self._tend_one, written, width=EXTRAS_WIDTH)
+
+    def _tend_one(self, record: Record) -> None:
+        if self._slice.out_of_time:
+            return
+        try:
+            self._extras.tend(record)
+        except StorageConflict as error:
+            log.info("another worker was faster: %s", error.sentence, extra={"record": record.key, "run": self._slice.run})
 
     # --- dry run -----------------------------------------------------------------------------------------------------------------
 
@@ -212,15 +247,28 @@ class _SliceWork:
         self._slice.report.count("read")
         match self._delivery.examine(record, text):
             case Ready(plan):
-                self._slice.report.count("would_write")
-                self._slice.report.shown.append(f"would write {record.label}: {plan}")
+                self._show_plan(record, plan)
             case Park(causes):
-                self._slice.report.count("would_park")
-                self._slice.report.shown.append(f"would park {record.label}: " + "; ".join(cause.sentence for cause in causes))
+                self._would("park", f"{record.label}: " + "; ".join(cause.sentence for cause in causes))
             case Leave(sentence):
-                self._slice.report.shown.append(f"would leave {record.label}: {sentence}")
+                self._would("leave", f"{record.label}: {sentence}")
             case Newer():
                 self._slice.report.shown.append(f"{record.label} has changed in its source")
+
+    def _show_plan(self, record: Record, plan: str) -> None:
+        """The exact bodies, unless the target holds the document already."""
+        sight = self._delivery.pieces(plan)[0].look(record)
+        if isinstance(sight, Foreign):
+            sentences = "; ".join(cause.sentence for cause in sight.causes)
+            self._would("park" if sight.causes else "adopt", f"{record.label}: {sentences or sight.reference}")
+        elif isinstance(sight, Found):
+            self._slice.report.shown.append(f"{record.label} is in the target already")
+        else:
+            self._would("write", "\n  ".join([f"{record.label}:", *self._delivery.bodies(plan)]))
+
+    def _would(self, what: str, shown: str) -> None:
+        self._slice.report.count(f"would_{what}")
+        self._slice.report.shown.append(f"would {what} {shown}")
 
 
 def take_version(slice_: Slice, record: Record, document: NewRecord) -> Record:

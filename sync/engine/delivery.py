@@ -108,6 +108,8 @@ class Refusal:
     state: State
     causes: tuple[Cause, ...]
     progress: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
+    """Parked for a reason that the next examination sees (a changed format): it is tried again by itself, not only on request."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,24 @@ class Posted:
     record: Record
     note: str
     causes: tuple[Cause, ...] = ()
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """A written document is not as it was left, or is again: `causes` are all its open causes now."""
+
+    record: Record
+    note: str
+    causes: tuple[Cause, ...]
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A write beside a written document that never holds it up. Its trouble is shown as a cause `code`; what it `clears` goes when done."""
+
+    piece: Piece
+    code: str
+    clears: frozenset[str]
 
 
 class Delivery(Protocol):
@@ -154,6 +174,10 @@ class Delivery(Protocol):
         """The writes of the document, in order."""
         ...
 
+    def bodies(self, plan: str) -> Sequence[str]:
+        """What would be sent, for a dry run: `VERB Set body`, word for word but for what only the target can give."""
+        ...
+
     def refused(self, record: Record, piece: str, causes: tuple[Cause, ...]) -> Refusal:
         """Undo what the contract lets us undo, and say what is left."""
         ...
@@ -162,8 +186,12 @@ class Delivery(Protocol):
         """Read the document back, repair what the contract lets us repair, and name what still differs."""
         ...
 
-    def watch(self, records: Sequence[Record]) -> Iterator[Posted]:
-        """Those of the written records that the target has posted."""
+    def extras(self, record: Record) -> Sequence[Extra]:
+        """What is still to be written beside a written record."""
+        ...
+
+    def watch(self, records: Sequence[Record]) -> Iterator[Posted | Noticed]:
+        """Those of the written records that the target has posted, and those with which something else has happened there."""
         ...
 
     def changed(self, record: Record, document: NewRecord) -> tuple[Cause, ...]:

@@ -19,7 +19,7 @@ from sync.storage.model import Blobs
 
 CONTAINER: Final = "crawls"
 NO_HASH: Final = "0" * 32
-_MAGIC: Final = b"AVXM\x01"
+_MAGIC: Final = b"AVXM\x02"
 _HEAD: Final = struct.Struct(">5s32s")
 _LENGTH: Final = struct.Struct(">I")
 _ROW: Final = struct.Struct(">16sIB")
@@ -65,12 +65,34 @@ class Crawl:
     ended: bool = False
     """The last page was read; only the end of the crawl is left."""
     drifting: bool = False
+    whole: bool = False
+    """All was read and the source did not move: what is left is to clear up and to read back."""
+    cleared: bool = False
+    """What is gone was cleared up: only the reading back is left."""
+    listing: str = ""
+    """Where the listing of the target goes on, for clearing up or for reading back. Empty at the start."""
+    drift: int = 0
+    """Rows so far that the target shows otherwise than they were sent."""
+    drifted: list[str] = field(default_factory=list)
+    """The first of them, as a person reads them."""
+
+
+@dataclass
+class Rebuild:
+    """A memory in the making: when it was begun, UTC text, and where the listing of the target goes on (empty at the start)."""
+
+    started: str
+    listing: str = ""
 
 
 @dataclass
 class Memory:
     """The rows of one company, and where its crawls stand. Keys are `sync.values.key_digest`s; a row takes about 150 bytes."""
 
+    system: str = ""
+    """The accounting system that the rows are in: a memory of another one says nothing."""
+    rebuild: Rebuild | None = None
+    """Not None until all that the target holds is in the memory: before that nothing may be sent."""
     last: int = 0
     """Number of the last crawl that began."""
     complete: int = 0
@@ -117,7 +139,15 @@ class Memory:
     def pack(self) -> bytes:
         """The blob: equal memories give equal bytes, whatever their etags."""
         crawl = None if self.crawl is None else asdict(self.crawl)
-        state = {"last": self.last, "complete": self.complete, "crawl": crawl, "read_back": self.read_back}
+        rebuild = None if self.rebuild is None else asdict(self.rebuild)
+        state = {
+            "system": self.system,
+            "rebuild": rebuild,
+            "last": self.last,
+            "complete": self.complete,
+            "crawl": crawl,
+            "read_back": self.read_back,
+        }
         head = json.dumps(state, sort_keys=True).encode()
         body = b"".join((_LENGTH.pack(len(head)), head, *(key + packed for key, packed in sorted(self._rows.items()))))
         return _HEAD.pack(_MAGIC, hashlib.sha256(body).digest()) + body
@@ -135,7 +165,8 @@ class Memory:
         state = json.loads(data[head:first])
         packed = {data[at : at + _KEY_BYTES]: data[at + _KEY_BYTES : at + step] for at in range(first, len(data), step)}
         crawl = None if state["crawl"] is None else Crawl(**state["crawl"])
-        return cls(state["last"], state["complete"], crawl, state["read_back"], etag, packed)
+        rebuild = None if state["rebuild"] is None else Rebuild(**state["rebuild"])
+        return cls(state["system"], rebuild, state["last"], state["complete"], crawl, state["read_back"], etag, packed)
 
 
 def load(blobs: Blobs, place: Place) -> tuple[Memory | None, str]:

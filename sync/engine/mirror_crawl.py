@@ -1,7 +1,7 @@
 """The crawl of one company: page by page, one page in memory; what differs is sent, what does not fit is parked.
 
-A slice ends at a page boundary, with the memory saved. A crash between two saves sends some rows again, which changes nothing: an upsert
-may be repeated.
+A slice ends at a page boundary, of D365's pages or of AvidXchange's, with the memory saved. A crash between two saves sends some rows
+again, which changes nothing: an upsert may be repeated.
 """
 
 import logging
@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 
 from sync.connections.document import Company
 from sync.engine import memory as memories
-from sync.engine.memory import Crawl, Entry, Flag, Memory
+from sync.engine.memory import Crawl, Entry, Flag, Memory, Rebuild
 from sync.engine.mirror_drift import read_back
 from sync.engine.mirror_effects import SENT, Effects, Parking, Rehearsal, Sending, refusal
 from sync.engine.mirror_gone import Clearance
@@ -26,9 +26,8 @@ from sync.values import digest, utc_moment, utc_text
 T = TypeVar("T")
 
 PAGES_PER_SAVE: Final = 10
-ROWS_PER_BEAT: Final = 1_000
 STALE: Final = timedelta(hours=6)
-"""A crawl that was put down for longer than this starts anew: its cursor may lead nowhere by then."""
+"""A crawl or a rebuilding that was put down for longer than this starts anew: its cursor may lead nowhere by then."""
 NEW: Final = Entry(memories.NO_HASH, 0, Flag.NONE)
 
 log = logging.getLogger(__name__)
@@ -55,44 +54,63 @@ class CompanyCrawl(Generic[T]):
         """Go on with the crawl, or start one. Whatever ends it early, what was sent is remembered."""
         ground = self._ground
         ground.due = frozenset(work.key for work in self._slice.ledger.due(ground.place, self._slice.ports.clock.now()))
-        ground.memory = self._remembered()
+        memory = ground.memory = self._remembered()
         try:
-            return self._crawl(ground.memory.crawl or self._begin())
+            if memory.rebuild is not None and not self._rebuilt(memory.rebuild):
+                return self._put_down()
+            return self._crawl(memory.crawl or self._begin())
         except StorageConflict:
             raise
         except SyncError as error:
             if not isinstance(error, TryLater):
-                ground.memory.crawl = None
+                memory.crawl = None
+                memory.rebuild = memory.rebuild and Rebuild(self._now)
             ground.save()
             raise
 
+    @property
+    def _now(self) -> str:
+        return utc_text(self._slice.ports.clock.now())
+
+    def _put_down(self) -> End:
+        self._ground.save()
+        return End.MORE
+
     def _remembered(self) -> Memory:
+        """The memory as stored; one to be rebuilt when there is none that can be used."""
         memory, etag = memories.load(self._slice.ports.blobs, self._ground.place)
-        if memory is None:
-            return self._rebuilt(etag)
-        old = memory.crawl
-        if self._slice.dry_run or (old is not None and self._slice.ports.clock.now() - utc_moment(old.started) > STALE):
+        system = self._ground.company.accounting_system
+        if memory is None or memory.system != system or (memory.rebuild is not None and self._is_stale(memory.rebuild.started)):
+            return Memory(system, Rebuild(self._now), etag=etag)
+        if self._slice.dry_run or (memory.crawl is not None and self._is_stale(memory.crawl.started)):
             memory.crawl = None
         return memory
 
-    def _rebuilt(self, etag: str) -> Memory:
-        """From what AvidXchange holds and the ledger has parked. Saved before anything is sent: a crash cannot blur what is ours."""
-        ground = self._ground
-        memory = ground.memory = Memory(etag=etag)
-        for number, target in enumerate(ground.flow.existing(), 1):
-            memory.put(ground.key(target.key), Entry(ground.version(target), 0, Flag.FOUND))
-            if number % ROWS_PER_BEAT == 0:
-                self._slice.beat()
+    def _is_stale(self, started: str) -> bool:
+        return self._slice.ports.clock.now() - utc_moment(started) > STALE
+
+    def _rebuilt(self, rebuild: Rebuild) -> bool:
+        """From what AvidXchange holds and the ledger has parked; whether it is whole.
+
+        Saved before anything is sent: a crash cannot blur what is ours.
+        """
+        ground, memory = self._ground, self._ground.memory
+        for page in ground.held(rebuild.listing):
+            for target in page.rows:
+                memory.put(ground.key(target.key), Entry(ground.version(target), 0, Flag.FOUND))
+            rebuild.listing = page.cursor
+            if page.cursor and ground.must_stop:
+                return False
         for record in self._slice.ledger.records(ground.place):
-            if record.state is State.PARKED and record.key != ground.guard_key:
+            if record.state is State.PARKED and record.key not in {ground.guard_key, ground.drift_key}:
                 there = memory.get(record.key) or NEW
                 memory.put(record.key, Entry(record.version, 0, _spelling(there, record.version).flags | Flag.PARKED))
+        memory.rebuild = None
         ground.save()
-        return memory
+        return True
 
     def _begin(self) -> Crawl:
-        started = utc_text(self._slice.ports.clock.now())
-        return self._ground.memory.begin(started=started, expected=self._ground.flow.count())
+        return self._ground.memory.begin(started=self._now, expected=self._ground.flow.count())
 
     def _crawl(self, crawl: Crawl) -> End:
         for number, page in enumerate(self._pages(crawl), 1):
@@ -100,13 +118,11 @@ class CompanyCrawl(Generic[T]):
             crawl.read, crawl.cursor, crawl.ended = crawl.read + page.read, page.cursor, not page.cursor
             self._slice.report.count("read", page.read)
             self._slice.beat()
-            if self._slice.out_of_time and not self._slice.dry_run:
-                self._ground.save()
-                return End.MORE
+            if self._ground.must_stop:
+                return self._put_down()
             if number % PAGES_PER_SAVE == 0:
                 self._ground.save()
-        self._finish(crawl)
-        return End.DONE
+        return self._finish(crawl)
 
     def _pages(self, crawl: Crawl) -> Iterator[Page[T]]:
         return iter(()) if crawl.ended else self._ground.flow.pages(crawl.cursor)
@@ -184,7 +200,8 @@ class CompanyCrawl(Generic[T]):
         """What AvidXchange has under another spelling of the key keeps that spelling, which is looked up: this is rare."""
         ground = self._ground
         wanted = {sending.key: sending for sending in sorted_.sendings if Flag.SPELLED in sorted_.before[sending.key].flags}
-        for target in ground.flow.existing() if wanted else ():
+        listed = (target for page in ground.held() for target in page.rows) if wanted else ()
+        for target in listed:
             sending = wanted.get(ground.key(target.key))
             if sending is None:
                 continue
@@ -205,21 +222,30 @@ class CompanyCrawl(Generic[T]):
             before = self._ground.memory.get(row.key) or NEW
             self._ground.memory.put(row.key, Entry(row.version, before.seen, before.flags | Flag.PARKED))
 
-    def _finish(self, crawl: Crawl) -> None:
+    def _finish(self, crawl: Crawl) -> End:
         """Whole: D365 said the same number before and after, that many rows came, and none came twice. Only then absence means anything."""
         ground = self._ground
-        if not crawl.drifting and crawl.expected == crawl.read == ground.flow.count():
-            Clearance(ground).run()
-            read_back(ground)
-            ground.memory.complete = crawl.number
-            self._complete()
-        else:
+        crawl.whole = crawl.whole or (not crawl.drifting and crawl.expected == crawl.read == ground.flow.count())
+        if not crawl.whole:
             ground.count("incomplete")
             log.info("%s of %s moved during the crawl: it counts for no deletions", self._slice.stage, ground.company.id)
+        elif not (self._cleared(crawl) and read_back(ground, crawl)):
+            return self._put_down()
+        else:
+            ground.memory.complete = crawl.number
+            self._complete()
         ground.memory.crawl = None
         ground.save()
         if self._rehearsal is not None:
-            self._rehearsal.compare((ground.key(target.key), ground.flow.shown(target.item)) for target in ground.flow.existing())
+            flow, listed = ground.flow, (target for page in ground.held() for target in page.rows)
+            self._rehearsal.compare((ground.key(target.key), flow.body(flow.public(target.item))) for target in listed)
+        return End.DONE
+
+    def _cleared(self, crawl: Crawl) -> bool:
+        """Whether what is gone was cleared up. The reading back lists anew."""
+        if not crawl.cleared and Clearance(self._ground, crawl).run():
+            crawl.cleared, crawl.listing = True, ""
+        return crawl.cleared
 
     def _complete(self) -> None:
         if not self._slice.dry_run:

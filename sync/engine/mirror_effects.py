@@ -24,7 +24,7 @@ RETRY_PARKED: Final = timedelta(days=1)
 WAVE: Final = 4
 """Batches per worker between two beats of the lease."""
 SENT: Final = Step("sent", "Sent to AvidXchange.")
-DEACTIVATED: Final = Step("deactivated", "Gone from D365: deactivated in AvidXchange.")
+DEACTIVATED: Final = Step("deactivated", "Gone from D365, or left out by the connection document: deactivated in AvidXchange.")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ def refusal(flow: Flow[T], sending: Sending[T], result: ItemResult) -> Parking:
     """A row that AvidXchange refused (contracts/avidxchange.md §4: park that item with its messages)."""
     sentence = f"AvidXchange refused {sending.label}: {' '.join(result.messages)}"
     cause = Cause("refused", sending.label, sentence)
-    return Parking(sending.key, sending.label, sending.source_id, sending.version, canonical(flow.shown(sending.item)), (cause,))
+    text = canonical(flow.body(flow.public(sending.item)))
+    return Parking(sending.key, sending.label, sending.source_id, sending.version, text, (cause,))
 
 
 class Hands(Protocol[T]):
@@ -157,7 +158,7 @@ class Rehearsal(Generic[T]):
     def send(self, flow: Flow[T], sendings: Sequence[Sending[T]], step: Step) -> list[ItemResult | SyncError]:
         """Show each body."""
         for sending in sendings:
-            body = flow.shown(sending.item)
+            body = flow.body(flow.public(sending.item))
             if len(self._pending) < self.DIFFERENCES:
                 self._pending[sending.key] = (len(self._slice.report.shown), body)
             self._slice.report.shown.append(f"would send {sending.label} ({step.name}): {canonical(body)}")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
 from sync.causes import Cause
-from sync.engine.memory import Entry, Flag
+from sync.engine.memory import Crawl, Entry, Flag
 from sync.engine.mirror_effects import DEACTIVATED, SENT, Parking, Sending, refusal
 from sync.engine.mirror_ground import Ground
 from sync.engine.mirroring import Target
@@ -28,19 +28,24 @@ log = logging.getLogger(__name__)
 
 
 class Clearance(Generic[T]):
-    """Clears up after a whole crawl of one company."""
+    """Clears up after a whole crawl of one company. A slice can end in the middle of it: what is still to be done is found again."""
 
-    def __init__(self, ground: Ground[T]) -> None:
+    def __init__(self, ground: Ground[T], crawl: Crawl) -> None:
         self._ground = ground
+        self._crawl = crawl
+        self._resumed = bool(crawl.listing)
 
-    def run(self) -> None:
-        """Withdraw what was parked and never sent, deactivate what is ours; raises when AvidXchange cannot be reached."""
+    def run(self) -> bool:
+        """Withdraw what was parked and never sent, deactivate what is ours; whether all is done. Raises when AvidXchange cannot be reached.
+
+        What the ledger is asked about is asked at the start only: a row that joins later may be on a page that was passed already.
+        """
         ground = self._ground
-        for key in ground.due - {ground.guard_key}:
+        for key in ground.due - {ground.guard_key, ground.drift_key}:
             if ground.memory.get(key) is None:
                 ground.hands.close(key, State.WITHDRAWN, GONE)
         ours: dict[str, Entry] = {}
-        doubts = 0
+        doubts = DOUBTS_PER_CRAWL if self._resumed else 0
         for key, entry in ground.memory.seen_before(ground.memory.complete):
             if _is_doubtful(entry):
                 doubts += 1
@@ -49,8 +54,7 @@ class Clearance(Generic[T]):
                 self._withdraw(key, known)
             elif Flag.INACTIVE not in known.flags or key in ground.due:
                 ours[key] = known
-        if self._within_guard(len(ours)) and ours:
-            self._deactivate(ours)
+        return not ours or not self._within_guard(len(ours)) or self._deactivate(ours)
 
     def _settled(self, key: str, entry: Entry) -> Entry:
         """Whether a row that was found in AvidXchange is ours after all: the ledger knows what we sent."""
@@ -88,17 +92,34 @@ class Clearance(Generic[T]):
         ground.count("held_back", going)
         return False
 
-    def _deactivate(self, gone: Mapping[str, Entry]) -> None:
-        """The memory holds digests only: the rows themselves are looked up in what AvidXchange holds."""
-        ground = self._ground
+    def _deactivate(self, gone: Mapping[str, Entry]) -> bool:
+        """The memory holds digests only: the rows themselves are looked up in what AvidXchange holds. Whether all are done."""
+        ground, left = self._ground, {*gone}
         found: dict[str, Target[T]] = {}
-        for target in ground.flow.existing():
-            key = ground.key(target.key)
-            if key in gone:
-                found[key] = target
-        for key in gone.keys() - found.keys():
-            ground.memory.drop(key)
-            ground.hands.close(key, State.WITHDRAWN, GONE)
+        for page in ground.held(self._crawl.listing):
+            for target in page.rows:
+                key = ground.key(target.key)
+                if key in left:
+                    found[key] = target
+                    left.remove(key)
+            stop = bool(page.cursor and left) and ground.must_stop
+            if stop or len(found) >= ground.flow.batch:
+                self._clear(found, gone)
+                found, self._crawl.listing = {}, page.cursor
+            if stop:
+                return False
+            if not left:
+                break
+        self._clear(found, gone)
+        for key in left:
+            # One that was refused before and became due in a later slice may be on a page before this slice's first.
+            if not (self._resumed and Flag.INACTIVE in gone[key].flags):
+                ground.memory.drop(key)
+                ground.hands.close(key, State.WITHDRAWN, GONE)
+        return True
+
+    def _clear(self, found: Mapping[str, Target[T]], gone: Mapping[str, Entry]) -> None:
+        ground = self._ground
         sendings: list[Sending[T]] = []
         for key, target in found.items():
             inactive = replace(target, item=ground.flow.inactive(target.item))

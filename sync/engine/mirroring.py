@@ -43,6 +43,14 @@ class Page(Generic[T]):
     cursor: str
 
 
+@dataclass(frozen=True)
+class Held(Generic[T]):
+    """One page of what AvidXchange holds. `cursor` leads on, empty after the last."""
+
+    rows: Sequence[Target[T]]
+    cursor: str
+
+
 class Flow(Protocol[T]):
     """One company's part of a mirror stage, opened for one slice."""
 
@@ -57,16 +65,16 @@ class Flow(Protocol[T]):
         """The rows from a page on; from the start when the cursor is empty. One page is held at a time."""
         ...
 
-    def existing(self) -> Iterator[Target[T]]:
-        """What AvidXchange holds, in the form in which it would be sent: equal content gives an equal `body`."""
+    def existing(self, cursor: str) -> Iterator[Held[T]]:
+        """What AvidXchange holds, from a page on, in the form in which it would be sent: equal content gives an equal `body`."""
         ...
 
     def body(self, item: T) -> Mapping[str, object]:
         """The JSON object that is sent."""
         ...
 
-    def shown(self, item: T) -> Mapping[str, object]:
-        """The same object as a person may see it: nothing secret in it."""
+    def public(self, item: T) -> T:
+        """The item as anybody may see it, without what AvidXchange is told and never shows; the item itself when there is no such thing."""
         ...
 
     def respelled(self, item: T, key: tuple[str, ...]) -> T:

@@ -14,6 +14,7 @@ from sync.avid.client import AvidClient
 from sync.connections.document import Company, Connection
 from sync.d365.client import D365Client
 from sync.d365.reference import CompanyReference
+from sync.http.client import HttpClient
 from sync.ledger.model import Record
 from sync.ledger.runs import RunStore
 from sync.ledger.store import Ledger
@@ -40,6 +41,8 @@ class Systems(Protocol):
 
     d365: D365Client
     avid: AvidClient
+    without_credentials: Callable[[str], HttpClient]
+    """A client for another host, to which no credentials go; the host's gate and share of requests hold for it too."""
 
     def reference(self, company: Company) -> CompanyReference:
         """What D365 knows of the company, read once in a slice."""

@@ -192,6 +192,7 @@ class _Running:
 
     def _later(self, run: Run, error: TryLater) -> str:
         """A system is busy: go on at the time it said, or after a growing pause."""
+        self._log.warning("Busy: %s (%s)", error.sentence, error.detail or "no detail")
         self._record(run, error.sentence)
         self._app.leases.release(self._lease)
         delay = self._delay(error)
@@ -210,7 +211,7 @@ class _Running:
     def _failed(self, run: Run, error: FixConfiguration | SignInAgain) -> str:
         """A person has to mend something: say so in the failures; the schedule tries again."""
         stage, field = self._message.stage, error.field if isinstance(error, FixConfiguration) else ""
-        self._log.error("The stage cannot run: %s", error.sentence)
+        self._log.error("The stage cannot run: %s (%s)", error.sentence, error.detail or "no detail")
         self._record(run, error.sentence)
         self._app.leases.release(self._lease)
         cause = Cause("stage-failed", f"stage {stage} of {self._connection.id}", error.sentence, field)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from sync.errors import FixConfiguration, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
+from sync.http.pace import Pace
 from sync.http.retry import Decision, Outcome, backoff, decide, not_before, retry_after
 from sync.http.slots import Slot, Slots
 from sync.http.wire import READ_SECONDS, HttpRequest, HttpResponse, NotSent, Unclear
@@ -44,11 +45,20 @@ class Authorizer(Protocol):
         ...
 
 
+class Crowd:
+    """What the clients of one process share: how many requests are under way to each host, and how fast they follow each other."""
+
+    def __init__(self, slots: Slots | None = None) -> None:
+        self.slots = Slots() if slots is None else slots
+        self.pace = Pace()
+
+
 class HttpClient:
     """Sends requests of one customer to one host, and to no other (design §3.9).
 
     `system` names the other side in sentences (`D365`). `authorizer` None: requests carry no credentials and a 401 is the caller's.
-    Clients that share `slots` share the concurrency of each host.
+    Clients that share a `crowd` share the concurrency and the pace of each host. `courtesy_cap` is the number of requests to the host in
+    any five minutes that is not exceeded; None leaves it to the host's 429.
     """
 
     def __init__(
@@ -60,8 +70,8 @@ class HttpClient:
         authorizer: Authorizer | None,
         *,
         read_seconds: float = READ_SECONDS,
-        patience_seconds: float = PATIENCE_SECONDS,
-        slots: Slots | None = None,
+        courtesy_cap: int | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         self.host = host
         self.system = system
@@ -69,8 +79,9 @@ class HttpClient:
         self._gates = gates
         self._authorizer = authorizer
         self._read_seconds = read_seconds
-        self._patience_seconds = patience_seconds
-        self._slots = Slots() if slots is None else slots
+        self._courtesy_cap = courtesy_cap
+        crowd = Crowd() if crowd is None else crowd
+        self._slots, self._pace = crowd.slots, crowd.pace
 
     def send(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
         """The answer: any status that the retry table hands to the caller (2xx, 3xx, most 4xx).
@@ -140,14 +151,28 @@ class HttpClient:
             self._authorizer.renew()
 
     def _slot_behind_open_gate(self) -> Slot:
-        """A slot, taken while the gate is open. Throttled when the gate opens only after our patience ends."""
-        deadline = self._ports.clock.now() + timedelta(seconds=self._patience_seconds)
+        """A slot, taken while the gate is open and when it is our turn. Throttled or TryLater when that is only after our patience ends."""
+        deadline = self._ports.clock.now() + timedelta(seconds=PATIENCE_SECONDS)
         while True:
             self._wait_for_gate(deadline)
             slot = self._slots.take(self.host)
-            if slot is not None:
+            if slot is None:
+                self._ports.sleep(SLOT_POLL_SECONDS)
+                continue
+            wait = self._turn()
+            if not wait:
                 return slot
-            self._ports.sleep(SLOT_POLL_SECONDS)
+            self._slots.put_back(slot)
+            self._wait_for_turn(wait, deadline)
+
+    def _turn(self) -> float:
+        """0 when it is our turn by the courtesy cap, else the seconds to wait."""
+        return self._pace.take(self.host, self._courtesy_cap, self._ports.clock.now()) if self._courtesy_cap else 0.0
+
+    def _wait_for_turn(self, wait: float, deadline: datetime) -> None:
+        if self._ports.clock.now() + timedelta(seconds=wait) > deadline:
+            raise TryLater(f"So many requests wait for {self.system} that the courtesy cap lets no more go now.", delay=wait)
+        self._ports.sleep(wait)
 
     def _wait_for_gate(self, deadline: datetime) -> None:
         while (moment := self._gates.not_before(self.host)) is not None:
@@ -164,7 +189,7 @@ class HttpClient:
         asked = retry_after(response.headers.get("retry-after"), now) if response is not None else None
         if asked is not None:
             seconds = max(seconds, (asked - now).total_seconds())
-        if seconds > self._patience_seconds:
+        if seconds > PATIENCE_SECONDS:
             raise TryLater(f"{self.system} asks to come back in {seconds:.0f} seconds.", delay=seconds)
         self._ports.sleep(seconds)
 

@@ -55,6 +55,11 @@ class Slots:
                 self._regrow(state)
             state.in_use -= 1
 
+    def put_back(self, slot: Slot) -> None:
+        """The slot was not used after all."""
+        with self._lock:
+            self._hosts[slot.host].in_use -= 1
+
     @staticmethod
     def _regrow(state: _Host) -> None:
         state.successes += 1

@@ -1,5 +1,6 @@
 """What the two code stages share: AvidXchange's codes, by group (contracts/avidxchange.md §3, GL accounts and dimensions are codes)."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -8,10 +9,12 @@ from sync.avid.models import BadRow, Code
 from sync.avid.profile import shipped_profile
 from sync.avid.rows import code_row
 from sync.connections.document import Company
-from sync.engine.mirroring import Page, Target
+from sync.d365.wire import JsonRow
+from sync.engine.mirroring import Held, Page, Target
 from sync.engine.model import Slice
 from sync.outcomes import ItemResult
 from sync.stages.crawling import Fitting
+from sync.values import canonical
 
 
 class CodeFlow(ABC):
@@ -34,22 +37,27 @@ class CodeFlow(ABC):
     def pages(self, cursor: str) -> Iterator[Page[Code]]:
         """The rows of D365 as codes."""
 
-    def existing(self) -> Iterator[Target[Code]]:
-        """The codes of AvidXchange, group by group."""
-        for group in self._labels:
-            for code in self._avid.codes(self._system, group):
-                if isinstance(code, BadRow):
-                    self._report.count("unreadable")
-                else:
-                    yield self._target_of(code)
+    def existing(self, cursor: str) -> Iterator[Held[Code]]:
+        """The codes of AvidXchange, group by group. The cursor is the group and the cursor in it."""
+        groups = [*self._labels]
+        current, inner = json.loads(cursor) if cursor else ("", "")
+        start = groups.index(current) if current in groups else 0
+        for number, group in enumerate(groups[start:], start + 1):
+            after = groups[number] if number < len(groups) else ""
+            for page in self._avid.code_pages(self._system, group, inner if group == current else ""):
+                codes = [code for code in page.rows if not isinstance(code, BadRow)]
+                if len(codes) < len(page.rows):
+                    self._report.count("unreadable", len(page.rows) - len(codes))
+                leads_on = (group, page.cursor) if page.cursor else (after, "")
+                yield Held([self._target_of(code) for code in codes], canonical(leads_on) if leads_on[0] else "")
 
     def body(self, item: Code) -> Mapping[str, object]:
         """The row."""
         return code_row(item, self._profile)
 
-    def shown(self, item: Code) -> Mapping[str, object]:
-        """The row: nothing of a code is secret."""
-        return self.body(item)
+    def public(self, item: Code) -> Code:
+        """The code: nothing of it is secret."""
+        return item
 
     def respelled(self, item: Code, key: tuple[str, ...]) -> Code:
         """The code under AvidXchange's spelling of its value."""
@@ -68,6 +76,10 @@ class CodeFlow(ABC):
             for number, result in zip(places, sent, strict=True):
                 results[number] = result
         return [result for result in results if result is not None]
+
+    def wanted(self, row: JsonRow) -> bool:
+        """See `Mapping`: every row."""
+        return True
 
     def label(self, key: tuple[str, ...]) -> str:
         """`main account 600150`."""

@@ -26,6 +26,10 @@ NEVER_KEPT: Final = frozenset({"Tax1099FederalTaxId", "TaxExemptNumber"})
 class Mapping(Protocol[EntityIn_contra, T]):
     """How the rows of a set become what AvidXchange should hold."""
 
+    def wanted(self, row: JsonRow) -> bool:
+        """Whether the row is to be there at all, from its JSON: one that is left out need not be readable."""
+        ...
+
     def target(self, row: EntityIn_contra) -> Target[T] | None:
         """The row mapped; None leaves it out. FixData with all causes when it does not fit."""
         ...
@@ -68,6 +72,8 @@ class EntityCrawl(Generic[E]):
             yield Page([row for row in mapped if row is not None], len(page.rows), page.next_link)
 
     def _mapped(self, row: JsonRow, mapping: "Mapping[E, T]") -> Target[T] | Unfit | None:
+        if not mapping.wanted(row):
+            return None
         try:
             return mapping.target(typed(self._model, row))
         except FixData as error:

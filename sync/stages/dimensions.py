@@ -33,6 +33,7 @@ class DimensionFlow(CodeFlow):
         dimensions = slice_.connection.dimensions
         self._groups = {folded(name)[0]: slice_.connection.code_groups[name] for name in dimensions}
         super().__init__(slice_, company, {slice_.connection.code_groups[name]: name for name in dimensions})
+        self._inactive_when = slice_.connection.dimension_values.inactive_when
         self._crawl: EntityCrawl[DimensionValue] | None = None
         if dimensions:
             client = slice_.systems.d365
@@ -56,7 +57,7 @@ class DimensionFlow(CodeFlow):
         key = folded(row.dimension, row.value)
         if not row.company and key in self._own:
             return None
-        is_active = active_value(row, self._overrides.get(key), self._today)
+        is_active = active_value(row, self._overrides.get(key), self._today, self._inactive_when)
         return self.code(self._groups[key[0]], row.value, row.description, is_active=is_active)
 
     def key(self, row: JsonRow) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class AccountFlow(CodeFlow):
     def __init__(self, slice_: Slice, company: Company) -> None:
         self._group = slice_.connection.code_groups[MAIN_ACCOUNT]
         super().__init__(slice_, company, {self._group: "main account"})
+        self._inactive_when = slice_.connection.accounts.inactive_when
         client = slice_.systems.d365
         chart = eq("ChartOfAccounts", chart_of(client, company.id))
         own = all_of(chart, eq("LegalEntityId", company.id))
@@ -48,7 +49,7 @@ class AccountFlow(CodeFlow):
 
     def target(self, row: MainAccount) -> Target[Code]:
         """See `Mapping`, as below."""
-        is_active = active_account(row, self._overrides.get(folded(row.account)), self._today)
+        is_active = active_account(row, self._overrides.get(folded(row.account)), self._today, self._inactive_when)
         return self.code(self._group, row.account, row.name, is_active=is_active)
 
     def key(self, row: JsonRow) -> tuple[str, ...]:

@@ -1,32 +1,26 @@
 """Vendors: D365's VendorsV3 to AvidXchange's vendors (contracts/d365-fo.md §1, contracts/avidxchange.md §3, Vendors).
 
-Not sent, and so left as AvidXchange has them: the remit-to address and the name it does business as. Bank details never leave D365.
+Not sent, and so left as AvidXchange has them: the name it does business as, what the customer leaves out, and the remit-to address unless
+the customer names its role. Bank details never leave D365.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
-from typing import Final
 
 from sync.avid.client import AvidClient
-from sync.avid.jsontext import Row
-from sync.avid.models import Address, AvidVendor, BadRow
-from sync.avid.profile import Lengths, Profile, shipped_profile
-from sync.avid.rows import vendor_row
-from sync.causes import Cause
+from sync.avid.models import AvidVendor, BadRow
+from sync.avid.profile import shipped_profile
 from sync.connections.document import Company
+from sync.d365.addresses import Postal, RemitTo, read_remit_to
 from sync.d365.literals import ALL
-from sync.d365.reference import active_vendor
 from sync.d365.rows import Vendor
 from sync.d365.wire import JsonRow
 from sync.engine.mirror import Mirror
-from sync.engine.mirroring import Page, Target
+from sync.engine.mirroring import Held, Page, Target
 from sync.engine.model import Slice, Stage
 from sync.outcomes import ItemResult
-from sync.stages.crawling import EntityCrawl, Fitting
-
-ADDRESS_LINES: Final = 4
-KEY: Final = "VendorAccountNumber"
+from sync.stages.crawling import EntityCrawl, Fitting, folded
+from sync.stages.vendor_rows import KEY, VendorMapping
 
 
 class Vendors:
@@ -46,10 +40,16 @@ class VendorFlow:
     def __init__(self, slice_: Slice, company: Company) -> None:
         self._profile = shipped_profile().with_overrides(slice_.connection.avidxchange.profile)
         self._avid: AvidClient = slice_.systems.avid
-        self._crawl = EntityCrawl(slice_.systems.d365, Vendor, ALL, (KEY,), company.id)
-        self._system = company.accounting_system
-        self._today = slice_.ports.clock.now().date()
+        self._d365 = slice_.systems.d365
+        self._crawl = EntityCrawl(self._d365, Vendor, ALL, (KEY,), company.id)
+        self._company = company
+        self._now = slice_.ports.clock.now()
         self._policies = slice_.connection.policies
+        self._settings = slice_.connection.vendors
+        self._groups = {*folded(*self._settings.groups)}
+        self._without_groups = {*folded(*self._settings.without_groups)}
+        self._mapping = VendorMapping(company.accounting_system, self._now.date(), self._settings, self._profile.lengths)
+        self._remit_to: RemitTo | None = None
         self._report = slice_.report
         self.batch = self._profile.limits.vendor_batch
 
@@ -61,21 +61,21 @@ class VendorFlow:
         """The vendors of D365."""
         return self._crawl.pages(cursor, self)
 
-    def existing(self) -> Iterator[Target[AvidVendor]]:
+    def existing(self, cursor: str) -> Iterator[Held[AvidVendor]]:
         """The vendors of AvidXchange."""
-        for vendor in self._avid.vendors(self._system):
-            if isinstance(vendor, BadRow):
-                self._report.count("unreadable")
-            else:
-                yield _target_of(vendor)
+        for page in self._avid.vendor_pages(self._company.accounting_system, cursor):
+            vendors = [vendor for vendor in page.rows if not isinstance(vendor, BadRow)]
+            if len(vendors) < len(page.rows):
+                self._report.count("unreadable", len(page.rows) - len(vendors))
+            yield Held([_target_of(vendor) for vendor in vendors], page.cursor)
 
     def body(self, item: AvidVendor) -> Mapping[str, object]:
         """The row, without what is not ours to say."""
-        return _body(item, self._profile)
+        return self._mapping.body(item, self._profile)
 
-    def shown(self, item: AvidVendor) -> Mapping[str, object]:
-        """The row without the tax id."""
-        return _body(replace(item, tax_id=""), self._profile)
+    def public(self, item: AvidVendor) -> AvidVendor:
+        """The vendor without its tax id."""
+        return replace(item, tax_id="") if item.tax_id else item
 
     def respelled(self, item: AvidVendor, key: tuple[str, ...]) -> AvidVendor:
         """The vendor under AvidXchange's spelling of its account."""
@@ -87,16 +87,28 @@ class VendorFlow:
 
     def send(self, items: Sequence[AvidVendor]) -> list[ItemResult]:
         """Upsert."""
-        return self._avid.upsert_vendors([_body(item, self._profile) for item in items])
+        return self._avid.upsert_vendors([self._mapping.body(item, self._profile) for item in items])
+
+    def wanted(self, row: JsonRow) -> bool:
+        """See `Mapping`, as the three below: by group, and one-time vendors only where the customer wants them."""
+        [group] = folded(str(row.get("VendorGroupId") or ""))
+        in_groups = (not self._groups or group in self._groups) and group not in self._without_groups
+        return in_groups and (self._settings.one_time_vendors or row.get("IsOneTimeVendor") != "Yes")
 
     def target(self, row: Vendor) -> Target[AvidVendor]:
-        """See `Mapping`, as the two below."""
+        """Its remit-to address is read with the first row."""
         fitting = Fitting(f"vendor {row.account}", cut=self._policies.truncate_long_texts)
-        mapped = map_vendor(row, self._system, self._today, self._profile.lengths, fitting)
+        mapped = self._mapping.map(row, self._address_to_pay(row), fitting)
         fitting.done()
         if fitting.shortened:
             self._report.count("shortened", fitting.shortened)
         return _target_of(mapped if self._policies.send_tax_ids else replace(mapped, tax_id=""))
+
+    def _address_to_pay(self, row: Vendor) -> Postal | None:
+        role = self._settings.remit_to_role
+        if role and self._remit_to is None:
+            self._remit_to = read_remit_to(self._d365, self._company.id, role, self._now)
+        return self._remit_to.of(row.account) if self._remit_to else None
 
     def key(self, row: JsonRow) -> tuple[str, ...]:
         """The vendor account."""
@@ -107,62 +119,8 @@ class VendorFlow:
         return f"vendor {key[0]}"
 
 
-def map_vendor(vendor: Vendor, system: str, today: date, lengths: Lengths, fitting: Fitting) -> AvidVendor:
-    """The vendor as AvidXchange should hold it. What does not fit is in `fitting`."""
-    if not vendor.name:
-        sentence = f"vendor {vendor.account}: it has no name: neither an organisation's nor a person's."
-        fitting.causes.append(Cause("field-missing", f"vendor {vendor.account}", sentence, "VendorOrganizationName"))
-    return AvidVendor(
-        accounting_system=system,
-        external_id=fitting.text(KEY, vendor.account, lengths.vendor_external_id, cut=False),
-        name=fitting.text("VendorOrganizationName", vendor.name, lengths.vendor_name),
-        is_active=active_vendor(vendor, today),
-        account_no=vendor.our_account_number,
-        is_1099=vendor.is_1099,
-        email=fitting.text("PrimaryEmailAddress", vendor.email, lengths.email),
-        phone=fitting.text("PrimaryPhoneNumber", vendor.phone, lengths.phone),
-        terms=vendor.payment_terms,
-        address=_address(vendor, lengths, fitting),
-        tax_id=vendor.tax_id,
-    )
-
-
-def _address(vendor: Vendor, lengths: Lengths, fitting: Fitting) -> Address:
-    street = [line.strip() for line in vendor.street.splitlines() if line.strip()]
-    lines = [*street[: ADDRESS_LINES - 1], ", ".join(street[ADDRESS_LINES - 1 :])] if len(street) > ADDRESS_LINES else street
-    padded = [*lines, "", "", "", ""][:ADDRESS_LINES]
-    line1, line2, line3, line4 = (fitting.text("AddressStreet", line, lengths.address_line) for line in padded)
-    return Address(
-        line1=line1,
-        line2=line2,
-        line3=line3,
-        line4=line4,
-        city=fitting.text("AddressCity", vendor.city, lengths.city),
-        state=fitting.text("AddressStateId", vendor.state, lengths.state),
-        postal_code=fitting.text("AddressZipCode", vendor.zip_code, lengths.postal_code),
-        country=_country(vendor, fitting),
-    )
-
-
-def _country(vendor: Vendor, fitting: Fitting) -> str:
-    """The ISO code, else D365's own code: AvidXchange takes two or three letters."""
-    country = vendor.country_iso or vendor.country
-    if len(country) in {0, 2, 3}:
-        return country
-    sentence = f"vendor {vendor.account}: the country {country!r} has no ISO code of two or three letters."
-    fitting.causes.append(Cause("field-invalid", f"vendor {vendor.account}", sentence, "AddressCountryRegionId"))
-    return country
-
-
 def _target_of(vendor: AvidVendor) -> Target[AvidVendor]:
     return Target((vendor.external_id,), f"vendor {vendor.external_id}", vendor)
-
-
-def _body(vendor: AvidVendor, profile: Profile) -> Row:
-    names, row = profile.fields.vendor, vendor_row(vendor, profile)
-    for path in (names.remit_to, names.doing_business_as):
-        row.pop(path, None)
-    return row
 
 
 def stage() -> Stage:

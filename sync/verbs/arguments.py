@@ -32,11 +32,11 @@ def moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"{text!r} is no time: write it as 2026-01-31 or 2026-01-31T08:00:00Z") from None
 
 
-def seconds(text: str) -> float:
-    """Seconds, not negative."""
-    if not text.replace(".", "", 1).isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
-    return float(text)
+def seconds(text: str) -> int:
+    """Whole seconds, not negative."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of seconds")
+    return int(text)
 
 
 @dataclass(frozen=True)

@@ -58,12 +58,8 @@ def _lines(app: App, connection: Connection) -> Iterator[Line]:
 
 
 def _secrets(app: App, connection: Connection) -> Iterator[Line]:
-    auth = connection.avidxchange.auth
-    names = {
-        "d365.sign_in": connection.d365.secret,
-        "avidxchange.auth.company_token": auth.company_token,
-        "avidxchange.auth.user_token": auth.user_token,
-    }
+    of_avid = {f"avidxchange.auth.{entry}": name for entry, name in connection.avidxchange.auth.secrets.items()}
+    names = {"d365.sign_in": connection.d365.secret, **of_avid}
     for field, name in names.items():
         if name:
             yield from guarded("secrets", partial(_secret, app, field, name))

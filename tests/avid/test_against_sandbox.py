@@ -1,28 +1,21 @@
 """The client on the real HTTP client against the sandbox's AvidXchange, in every form that a tenant may have."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from sandbox.avid import AvidSwitches, AvidSystem, AvidWorld, Batch, Payment, Remittance
+from sandbox.avid import AvidSwitches, Batch, Payment, Remittance
 from sandbox.avid import Code as SandboxCode
 from sandbox.avid import Distribution as SandboxDistribution
 from sandbox.avid import Invoice as SandboxInvoice
-from sandbox.network import Network
-from sandbox.storage import LocalStorage
-from sync.avid.auth import CompanyUserAuthorizer
-from sync.avid.client import AvidClient
-from sync.avid.models import Address, AvidInvoice, AvidPayment, AvidVendor, ClosedBatch, Code, Coding, PaymentKind, PaymentState
-from sync.avid.profile import shipped_profile
-from sync.connections.document import CompanyUserTokens
+from sandbox.avid.switches import Auth
+from sync.avid.models import Address, AvidInvoice, AvidPayment, AvidVendor, BadRow, ClosedBatch, Code, Coding, PaymentKind, PaymentState
 from sync.errors import FixConfiguration, FixData
-from sync.http.client import HttpClient
-from tests.http.support import MemoryGates
-from tests.support.inprocess import NetworkTransport, PlainSecrets, VirtualClock, make_ports
+from tests.avid.tenant import AUTHS, Tenant
 
-HOST = "api.avid.example"
 FORMS = [
     AvidSwitches(),
     AvidSwitches(page_size=2),
@@ -32,24 +25,18 @@ FORMS = [
 ]
 
 
-class Tenant:
-    """One AvidXchange and the connector's client of it."""
-
-    def __init__(self, switches: AvidSwitches) -> None:
-        self.clock = VirtualClock()
-        self.world = AvidWorld(HOST, "c0mpany", "us3r", self.clock.now, switches, accounting_systems={12: "USMF", 13: "DEMF"})
-        self.network = Network(self.clock.now, {HOST: AvidSystem(self.world)})
-        self.secrets = PlainSecrets({"company": "c0mpany", "user": "us3r"})
-        ports = make_ports(self.clock, NetworkTransport(self.network), LocalStorage(self.clock))
-        settings = CompanyUserTokens(company_token="company", user_token="user")
-        authorizer = CompanyUserAuthorizer(self.secrets, settings, shipped_profile())
-        self.client = AvidClient(HttpClient(HOST, "AvidXchange", ports, MemoryGates(), authorizer), f"https://{HOST}/v1", shipped_profile())
-
-
 @pytest.fixture(params=FORMS)
-def tenant(request: pytest.FixtureRequest) -> Tenant:
+def form(request: pytest.FixtureRequest) -> AvidSwitches:
     switches: AvidSwitches = request.param
-    return Tenant(switches)
+    return switches
+
+
+@pytest.fixture(params=AUTHS)
+def tenant(request: pytest.FixtureRequest, form: AvidSwitches) -> Iterator[Tenant]:
+    auth: Auth = request.param
+    made = Tenant(replace(form, auth=auth))
+    yield made
+    assert made.sign_ins == ([] if auth == "company_user_tokens" else [True])
 
 
 def vendor(number: int) -> AvidVendor:
@@ -71,6 +58,20 @@ def test_vendors_go_out_and_come_back(tenant: Tenant) -> None:
     assert [result.ok for result in results] == [True] * 5 + [False]
     assert results[5].messages == ("PhoneNumber may have at most 20 characters.",)
     assert list(tenant.client.vendors("12")) == vendors
+
+
+def test_lists_can_be_put_down_after_any_page(tenant: Tenant) -> None:
+    vendors = [vendor(number) for number in range(5)]
+    tenant.client.upsert_vendors(vendors)
+    found: list[AvidVendor | BadRow] = []
+    cursor, pages = "", 0
+    while (page := next(tenant.client.vendor_pages("12", cursor), None)) is not None:
+        found += page.rows
+        cursor, pages = page.cursor, pages + 1
+        if not cursor:
+            break
+    assert found == vendors
+    assert pages == (3 if tenant.world.switches.page_size == 2 else 1)
 
 
 def test_codes_go_out_and_come_back(tenant: Tenant) -> None:
@@ -151,17 +152,6 @@ def test_payments_by_window_and_by_id_with_their_remittances(tenant: Tenant) -> 
     assert [(paid.number, paid.external_id, paid.gross - paid.discount, paid.net) for paid in whole.remittances] == [
         ("INV-1", "1", Decimal("99.90"), Decimal("99.90"))
     ]
-
-
-def test_rotated_tokens_are_read_again_and_used() -> None:
-    tenant = Tenant(AvidSwitches())
-    assert len(tenant.client.accounting_systems()) == 2
-    tenant.world.rotate(company_token="n3w")
-    tenant.secrets.values["company"] = "stale"
-    with pytest.raises(FixConfiguration, match="secret company"):
-        tenant.client.accounting_systems()
-    tenant.secrets.values["company"] = "n3w"
-    assert len(tenant.client.accounting_systems()) == 2
 
 
 def test_an_accounting_system_that_is_not_there_is_a_mistake_of_the_connection() -> None:

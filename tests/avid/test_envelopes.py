@@ -120,6 +120,12 @@ def test_the_link_is_found_by_its_relation() -> None:
     links: Json = [{"Rel": "self", "Href": "s"}, "no link", {"Rel": "Full-Details", "Href": " d "}, {"Rel": "full-details", "Href": "late"}]
     assert link_of(links, "full-details", ENVELOPE) == "d"
     assert link_of([{"Rel": "full-details", "Href": None}], "full-details", ENVELOPE) == ""
+    assert link_of([{"Rel": "full-details", "Href": "/half/\ud800"}], "full-details", ENVELOPE) == ""
+
+
+def test_a_message_of_any_kind_becomes_a_line_that_can_be_stored() -> None:
+    sent = {"Results": [{"Successful": False, "Errors": [{"Message": "half \ud800 of\na line"}, {"Message": "x" * 5_000}]}]}
+    assert read_results(body(sent), 1, ENVELOPE)[0].messages == ("half of a line", "x" * 299 + "…")
 
 
 OK, BAD = ItemResult(True), ItemResult(False, ("too long",))

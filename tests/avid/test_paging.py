@@ -1,6 +1,6 @@
 """From page to page: only on our host, never without end, nothing left out in silence."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -12,11 +12,32 @@ from sync.avid.jsontext import Json
 from sync.avid.paging import Site, walk
 from sync.avid.profile import shipped_profile
 from sync.errors import FixConfiguration
+from sync.values import canonical
 from tests.avid.support import BASE, HOST
 
 SITE = Site(BASE)
 QUERY = shipped_profile().query
 FIRST = f"{BASE}/vendors?acctgSysId=1&pageNumber=1"
+
+
+def walked_in_pieces(pages: Mapping[str, Page], host: str = HOST) -> tuple[list[Json], list[str]]:
+    """As `walked`, but every page is read by a walk of its own, from the cursor of the page before."""
+    asked: list[str] = []
+
+    def read(url: str) -> Page:
+        asked.append(url)
+        number = dict(parse_qsl(urlsplit(url).query)).get("pageNumber", urlsplit(url).path)
+        return pages.get(number, Page([]))
+
+    items: list[Json] = []
+    cursor = ""
+    site = Site(f"https://{host}/v1")
+    while (leaf := next(walk(read, site, FIRST, QUERY, cursor), None)) is not None:
+        items += leaf.items
+        cursor = leaf.cursor
+        if not cursor:
+            break
+    return items, asked
 
 
 def walked(pages: Mapping[str, Page]) -> tuple[list[Json], list[str]]:
@@ -28,7 +49,7 @@ def walked(pages: Mapping[str, Page]) -> tuple[list[Json], list[str]]:
         number = dict(parse_qsl(urlsplit(url).query)).get("pageNumber", urlsplit(url).path)
         return pages.get(number, Page([]))
 
-    return [item for items in walk(read, SITE, FIRST, QUERY) for item in items], asked
+    return [item for leaf in walk(read, SITE, FIRST, QUERY) for item in leaf.items], asked
 
 
 def link(number: int, host: str = HOST) -> str:
@@ -99,6 +120,67 @@ def test_a_list_without_end_is_stopped() -> None:
     with pytest.raises(FixConfiguration, match="20000 pages"):
         for _ in walk(read, SITE, FIRST, QUERY):
             pass
+
+
+FORMS: dict[str, Callable[[int, int], Page]] = {
+    "links": lambda number, last: Page([number], link(number + 1) if number < last else "", None, True),
+    "numbers": lambda number, last: Page([number], "", last, True),
+    "numbers without an end": lambda number, _: Page([number], "", None, True),
+    "links and numbers": lambda number, last: Page([number], link(number + 1) if number % 2 else "", last, True),
+    "a link back": lambda number, last: Page([number], link(number + 1 if number < last else 1), None, True),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(last=st.integers(1, 9))
+def test_a_list_can_be_put_down_after_any_page(form: str, last: int) -> None:
+    pages = {str(number): FORMS[form](number, last) for number in range(1, last + 1)}
+    assert walked_in_pieces(pages) == walked(pages)
+    assert walked(pages)[0] == [*range(1, last + 1)]
+
+
+def test_a_page_number_that_is_not_heeded_shows_also_when_the_list_was_put_down() -> None:
+    same = Page([1], "", 3, True)
+    with pytest.raises(FixConfiguration, match="pageNumber"):
+        walked_in_pieces({"1": same, "2": same, "3": same})
+    endless = Page([1], "", None, True)
+    assert walked_in_pieces({"1": endless, "2": endless})[0] == [1]
+
+
+def test_a_list_without_end_is_stopped_also_when_it_was_put_down() -> None:
+    asked = 0
+
+    def read(url: str) -> Page:
+        nonlocal asked
+        asked += 1
+        number = int(dict(parse_qsl(urlsplit(url).query))["pageNumber"])
+        return Page([number], link(1 + number % 3), None, True)
+
+    def in_pieces() -> None:
+        cursor = start()
+        while cursor:
+            cursor = next(walk(read, SITE, f"{BASE}/vendors?other=1", QUERY, cursor)).cursor
+
+    with pytest.raises(FixConfiguration, match="20000 pages"):
+        in_pieces()
+    assert asked < 20_010
+
+
+def start() -> str:
+    """A cursor on the first page of a circle that the first page of the list is no part of."""
+    return canonical({"url": link(1), "number": 2, "before": ""})
+
+
+def test_a_cursor_to_another_host_is_not_followed() -> None:
+    cursor = canonical({"url": link(2, "evil.example"), "number": 2, "before": ""})
+    asked: list[str] = []
+
+    def read(url: str) -> Page:
+        asked.append(url)
+        return Page([])
+
+    assert list(walk(read, SITE, FIRST, QUERY, cursor)) == []
+    assert asked == [FIRST]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from sync.d365.client import D365Client
 from sync.d365.wire import Json, write_json
 from sync.http.client import HttpClient
-from sync.http.slots import Slots
 from sync.http.wire import HttpRequest, HttpResponse
 from tests.http.support import Answer, FunctionTransport, MemoryGates, PlainAuthorizer, ports_with, script
 from tests.support.inprocess import VirtualClock
@@ -26,7 +25,7 @@ class Environment:
     authorizer: PlainAuthorizer = field(default_factory=PlainAuthorizer)
 
     def __post_init__(self) -> None:
-        http = HttpClient(HOST, "D365", ports_with(self.transport, self.clock), self.gates, self.authorizer, slots=Slots())
+        http = HttpClient(HOST, "D365", ports_with(self.transport, self.clock), self.gates, self.authorizer)
         self.client = D365Client(http, BASE, page_size=100)
 
     @property

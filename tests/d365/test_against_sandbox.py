@@ -11,7 +11,7 @@ from sandbox.faults import Fault
 from sandbox.network import Network
 from sandbox.storage import LocalStorage
 from sandbox.web import Response
-from sync.connections.document import D365Settings
+from sync.connections.document import ClientSecret, D365Settings
 from sync.d365.auth import EntraAuthorizer
 from sync.d365.batch import Operation
 from sync.d365.client import D365Client
@@ -24,11 +24,10 @@ from sync.d365.rows import JournalLine, PendingInvoice, PendingInvoiceLine, Post
 from sync.d365.wire import Json
 from sync.errors import FixConfiguration, FixData, OutcomeUnknown, SignInAgain, Throttled, TryLater
 from sync.http.client import HttpClient
-from sync.http.slots import Slots
 from sync.values import noon
 from tests.http.support import MemoryGates
 from tests.sandbox.tiny_d365 import CLIENT, SECRET, TENANT, URL, Tiny
-from tests.support.inprocess import NetworkTransport, PlainSecrets, VirtualClock, make_ports
+from tests.support.inprocess import NetworkTransport, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 
 HOST = URL.removeprefix("https://")
 HEADERS, LINES = "VendorInvoiceHeaders", "VendorInvoiceLines"
@@ -76,8 +75,10 @@ def stand() -> Stand:
     tiny.entra.now = clock.now
     ports = make_ports(clock, NetworkTransport(network), LocalStorage(clock))
     secrets, gates = PlainSecrets({"d365-secret": SECRET}), MemoryGates()
-    settings = D365Settings(environment_url=URL, tenant=TENANT, client_id=CLIENT, client_secret="d365-secret")
-    http = HttpClient(HOST, "D365", ports, gates, EntraAuthorizer(ports, gates, secrets, settings), slots=Slots())
+    settings = D365Settings(
+        environment_url=URL, tenant=TENANT, client_id=CLIENT, sign_in=ClientSecret(method="client_secret", secret="d365-secret")
+    )
+    http = HttpClient(HOST, "D365", ports, gates, EntraAuthorizer(ports, gates, secrets, PlainIdentity(), settings))
     return Stand(tiny, network, secrets, D365Client(http, URL, page_size=2), clock)
 
 
@@ -137,7 +138,7 @@ def test_a_wrong_secret_is_named_and_not_shown(stand: Stand) -> None:
     stand.secrets.values["d365-secret"] = "not-the-secret"
     with pytest.raises(FixConfiguration) as caught:
         stand.client.count(Vendor.SET)
-    assert caught.value.field == "d365.client_secret"
+    assert caught.value.field == "d365.sign_in"
     assert "not-the-secret" not in caught.value.sentence + caught.value.detail
 
 

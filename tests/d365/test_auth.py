@@ -6,17 +6,22 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from sync.connections.document import D365Settings
+from sync.connections.document import ClientSecret, D365Settings
 from sync.d365.auth import EntraAuthorizer
 from sync.d365.wire import Json
 from sync.errors import FixConfiguration, SyncError, Throttled, TryLater
 from sync.http.wire import HttpResponse, NotSent, Unclear
 from tests.d365.support import answer
 from tests.http.support import Answer, FunctionTransport, MemoryGates, ports_with, script
-from tests.support.inprocess import PlainSecrets, VirtualClock
+from tests.support.inprocess import PlainIdentity, PlainSecrets, VirtualClock
 
 ENVIRONMENT = "https://contoso.operations.dynamics.com"
-SETTINGS = D365Settings(environment_url=ENVIRONMENT, tenant="contoso.com", client_id="app-1", client_secret="d365-secret")
+SETTINGS = D365Settings(
+    environment_url=ENVIRONMENT,
+    tenant="contoso.com",
+    client_id="app-1",
+    sign_in=ClientSecret(method="client_secret", secret="d365-secret"),
+)
 SECRET = "made-up & secret"
 
 
@@ -39,7 +44,8 @@ class Bench:
     gates: MemoryGates = field(default_factory=MemoryGates)
 
     def __post_init__(self) -> None:
-        self.authorizer = EntraAuthorizer(ports_with(self.transport, self.clock), self.gates, self.secrets, SETTINGS)
+        ports = ports_with(self.transport, self.clock)
+        self.authorizer = EntraAuthorizer(ports, self.gates, self.secrets, PlainIdentity(), SETTINGS)
 
 
 def bench(*answers: Answer) -> Bench:
@@ -87,22 +93,29 @@ def test_renew_reads_the_secret_again() -> None:
 
 def test_a_rotated_secret_is_picked_up_without_a_restart() -> None:
     it = bench(refused(7000215), token("T2"))
-    values = iter([SECRET, "rotated"])
 
     class Rotating(PlainSecrets):
-        def get(self, name: str) -> str:
-            return next(values)
+        def forget(self, name: str) -> None:
+            self.values[name] = "rotated"
 
-    it.secrets = Rotating({})
+    it.secrets = Rotating({"d365-secret": SECRET})
     it.__post_init__()
     assert it.authorizer.headers() == {"Authorization": "Bearer T2"}
+    assert b"client_secret=rotated" in it.transport.sent[1].body
+
+
+def test_a_wrong_secret_that_is_the_same_when_read_again_is_not_sent_again() -> None:
+    it = bench(refused(7000215))
+    with pytest.raises(FixConfiguration):
+        it.authorizer.headers()
+    assert it.secrets.forgotten == ["d365-secret"]
 
 
 @pytest.mark.parametrize(
     ("number", "field", "words"),
     [
-        (7000215, "d365.client_secret", "secret is wrong"),
-        (7000222, "d365.client_secret", "expired"),
+        (7000215, "d365.sign_in", "secret is wrong"),
+        (7000222, "d365.sign_in", "expired"),
         (700016, "d365.client_id", "not known in this tenant"),
         (90002, "d365.tenant", "tenant does not exist"),
         (500011, "d365.environment_url", "environment is not known"),

@@ -1,11 +1,12 @@
 """Reading and writing entity sets."""
 
+import re
 from decimal import Decimal
 from urllib.parse import urlsplit
 
 import pytest
 
-from sync.d365.errors import AlreadyThere, RowMissing
+from sync.d365.errors import AlreadyThere, RowMissing, UrlTooLong
 from sync.d365.literals import eq, is_yes
 from sync.d365.wire import Json
 from sync.errors import FixConfiguration, FixData, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
@@ -145,6 +146,20 @@ def test_long_look_ups_keep_the_url_short() -> None:
     assert list(it.client.by_keys("X", "K", ["é" * 100 + str(number) for number in range(40)], select=["F"] * 200)) == []
 
 
+@pytest.mark.parametrize("longest", [2_000, 700, 320])
+def test_a_look_up_that_is_said_to_be_too_long_is_cut_again(longest: int) -> None:
+    def serve(request: HttpRequest) -> Answer:
+        if len(request.url) > longest:
+            return HttpResponse(414, {}, b"<h2>HTTP Error 414. The request URL is too long.</h2>")
+        return page(*({"K": value} for value in re.findall(r"K eq '([^']*)'", options_of(request)["$filter"])))
+
+    it = Environment(FunctionTransport(serve))
+    values = [f"VENDOR-{number:03}" for number in range(45)]
+    assert [row["K"] for row in it.client.by_keys("X", "K", values)] == values
+    with pytest.raises(UrlTooLong):
+        list(it.client.by_keys("X", "K", ["V" * longest]))
+
+
 def test_nothing_to_look_up_is_no_request() -> None:
     it = scripted()
     assert list(it.client.by_keys("X", "K", [])) == []
@@ -164,10 +179,21 @@ def test_a_missing_row_is_none(missing: HttpResponse) -> None:
     assert scripted(missing).client.get("X", KEYS) is None
 
 
-@pytest.mark.parametrize("missing", [answer(404, {"Message": "No HTTP resource was found"}), HttpResponse(404, {}, b" <html>gone</html>")])
-def test_a_missing_set_is_not_a_missing_row(missing: HttpResponse) -> None:
+UNKNOWN_SET = answer(404, {"Message": "No HTTP resource was found"})
+PAGE = HttpResponse(404, {}, b" <html>gone</html>")
+
+
+@pytest.mark.parametrize("answers", [(UNKNOWN_SET,), (PAGE, UNKNOWN_SET), (PAGE, PAGE)])
+def test_a_missing_set_is_not_a_missing_row(answers: tuple[HttpResponse, ...]) -> None:
     with pytest.raises(FixConfiguration):
-        scripted(missing).client.get("X", KEYS)
+        scripted(*answers).client.get("X", KEYS)
+
+
+def test_a_page_in_place_of_a_row_lets_the_set_decide() -> None:
+    it = scripted(PAGE, page())
+    assert it.client.get("X", KEYS) is None
+    assert options_of(it.sent[1])["$filter"] == "dataAreaId eq 'usmf' and HeaderReference eq 'O''1'"
+    assert scripted(PAGE, page({"A": 1})).client.get("X", KEYS, select=("A",)) == {"A": 1}
 
 
 # --- writing --------------------------------------------------------------------------------------------------------------------------

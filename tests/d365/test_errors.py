@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.d365.errors import AlreadyThere, ProblemKind, RowMissing, error_of_read, error_of_write, parse_problem
-from sync.errors import Bug, FixConfiguration, FixData, OutcomeUnknown, SyncError, TryLater
+from sync.d365.errors import AlreadyThere, ProblemKind, RowMissing, UrlTooLong, error_of_read, error_of_write, parse_problem
+from sync.errors import FixConfiguration, FixData, OutcomeUnknown, SyncError, TryLater
 from tests.d365.support import answer, refusal
 
 HEADER = "Write failed for table row of type 'VendorInvoiceHeaderEntity'. Infolog: Error: "
@@ -100,7 +100,7 @@ def test_any_body_is_survived(body: bytes) -> None:
         (403, "", FixConfiguration),
         (404, "", FixConfiguration),
         (302, "", FixConfiguration),
-        (414, "", Bug),
+        (414, "", UrlTooLong),
         (500, FOREIGN, FixData),
         (500, "Something else.", OutcomeUnknown),
     ],
@@ -112,7 +112,14 @@ def test_what_a_write_raises(status: int, text: str, kind: type[SyncError]) -> N
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, FixConfiguration), (403, FixConfiguration), (404, FixConfiguration), (302, FixConfiguration), (414, Bug), (501, TryLater)],
+    [
+        (400, FixConfiguration),
+        (403, FixConfiguration),
+        (404, FixConfiguration),
+        (302, FixConfiguration),
+        (414, UrlTooLong),
+        (501, TryLater),
+    ],
 )
 def test_what_a_read_raises(status: int, kind: type[SyncError]) -> None:
     assert type(error_of_read(status, refusal("Oops").body, "read VendorsV3")) is kind

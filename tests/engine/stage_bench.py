@@ -12,7 +12,7 @@ from sync.http.wire import HttpRequest, HttpResponse
 from sync.messages import StageRun, decode
 from sync.settings import read_settings
 from sync.storage.names import STAGE_RUNS, ensure
-from tests.support.inprocess import PlainAuditKeys, PlainSecrets, VirtualClock, make_ports
+from tests.support.inprocess import PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 
 Work = Callable[[Slice], End]
 
@@ -65,7 +65,7 @@ def document(connection: str = "contoso", /, **changes: object) -> str:
                 "environment_url": f"https://{connection}.operations.dynamics.com",
                 "tenant": "t",
                 "client_id": "c",
-                "client_secret": "d365-secret",
+                "sign_in": {"method": "client_secret", "secret": "d365-secret"},
             },
             "avidxchange": {"host": "avid.example.com", "auth": {"company_token": "ct", "user_token": "ut"}},
             "companies": [
@@ -99,7 +99,7 @@ class StageBench:
     def worker(self, seed: int = 0) -> App:
         """One more worker over the same storage and stages."""
         ports = make_ports(self.clock, NoNetwork(), self.storage, seed=seed)
-        return App(ports, SETTINGS, PlainSecrets({}), PlainAuditKeys(), (self.vendors, self.invoices))
+        return App(ports, SETTINGS, PlainSecrets({}), PlainAuditKeys(), PlainIdentity(), (self.vendors, self.invoices))
 
     def waiting(self, queue: str = STAGE_RUNS) -> list[StageRun]:
         """The stage runs in the queue, hidden ones too."""

@@ -1,28 +1,40 @@
 """All five stages on the seams of the product, in virtual time: two workers, one step at a time, from a seed."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from itertools import count
 
 import pytest
 
+from sandbox.avid import AvidSwitches
+from sandbox.avid.settings import SECRETS, auth_secrets
+from sandbox.avid.switches import Auth
 from sandbox.faults import Fault, busy
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 from sandbox.worlds.truth import compare
+from tests.avid.tenant import CachedSecrets
 from tests.support.deployment import Deployment, cycle, deploy, drain, next_delayed
 from tests.support.inprocess import VirtualClock
 from tests.support.turns import Killed, Turns
 
 HOUR = 3_600.0
+ROTATION_STEP = 300
+"""At which storage operation or request a secret is rotated: in the middle of the first runs."""
+MOST_SIGN_INS = 12
+"""Two workers, two cycles: a sign-in each, one more each after the rotation, and those after an end of a token."""
 
 
-def small_deployment(seed: int) -> Deployment:
+def small_deployment(seed: int, auth: Auth = "company_user_tokens") -> Deployment:
     deployment = deploy(VirtualClock())
-    deployment.add(build_property_firm(seed, deployment.clock.now(), size=PropertyFirmSize.small(), now=deployment.clock.now))
+    deployment.secrets = CachedSecrets({})
+    now, switches = deployment.clock.now, AvidSwitches(auth=auth, token_lifetime=timedelta(minutes=20))
+    deployment.add(build_property_firm(seed, now(), size=PropertyFirmSize.small(), now=now, avid_switches=switches))
     return deployment
 
 
-def run_cycle(deployment: Deployment, turns: Turns, workers: int = 2) -> list[BaseException]:
-    deployment.step = turns.step
+def run_cycle(deployment: Deployment, turns: Turns, workers: int = 2, step: Callable[[], None] | None = None) -> list[BaseException]:
+    deployment.step = step or turns.step
     apps = [deployment.worker(number) for number in range(workers)]
     died_of = turns.run([partial(cycle, deployment, app) for app in apps])
     deployment.step = lambda: None
@@ -60,7 +72,31 @@ def test_two_workers_move_everything_once(seed: int) -> None:
 
 def writes(deployment: Deployment) -> int:
     """Requests with an effect on D365 or AvidXchange; signing in is none."""
-    return deployment.network.writes() - deployment.network.writes(path="/oauth2/v2.0/token")
+    signing_in = sum(deployment.network.writes(path=path) for path in ("/oauth2/v2.0/token", "/authorizations"))
+    return deployment.network.writes() - signing_in
+
+
+@pytest.mark.parametrize(("auth", "entry"), [(auth, entry) for auth, entries in SECRETS.items() for entry in entries])
+def test_every_way_to_sign_in_moves_everything_and_a_secret_may_be_rotated_in_mid_run(auth: Auth, entry: str) -> None:
+    deployment = small_deployment(1, auth)
+    (world,) = deployment.worlds.values()
+    turns, reads = Turns(1), count(1)
+
+    def rotate_in_mid_run() -> None:
+        turns.step()
+        if next(reads) == ROTATION_STEP:
+            world.avid.rotate(**{entry: "n3w"})
+            deployment.secrets.values.update(auth_secrets(world.avid, world.connection["id"]))
+
+    assert run_cycle(deployment, turns, step=rotate_in_mid_run) == []
+    assert next(reads) > 2 * ROTATION_STEP
+    deployment.clock.advance(minutes=20)
+    assert run_cycle(deployment, Turns(2)) == []
+    assert_truths_agree(deployment)
+    assert deployment.network.refused == []
+    assert [exchange.status for exchange in deployment.network.requests(world.avid.host)].count(401) > 0, "the rotation was met"
+    assert all(sign_in.accepted for sign_in in world.avid.access.sign_ins)
+    assert len(world.avid.access.sign_ins) <= MOST_SIGN_INS
 
 
 def test_the_same_seed_gives_the_same_steps() -> None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from sync.errors import FixConfiguration, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
-from sync.http.client import HttpClient
-from sync.http.slots import Slots
+from sync.http.client import Crowd, HttpClient
+from sync.http.slots import SUCCESSES_PER_STEP, Slots
 from sync.http.wire import HttpRequest, HttpResponse, NotSent, Unclear
 from tests.http.support import Answer, FunctionTransport, MemoryGates, PlainAuthorizer, always, ports_with, script
 from tests.support.inprocess import START, VirtualClock
@@ -32,7 +32,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         ports = ports_with(self.transport, self.clock)
-        self.client = HttpClient(HOST, "D365", ports, self.gates, self.authorizer, read_seconds=90, slots=self.slots)
+        self.client = HttpClient(HOST, "D365", ports, self.gates, self.authorizer, read_seconds=90, crowd=Crowd(self.slots))
 
     def get(self) -> HttpResponse:
         return self.client.send(HttpRequest("GET", URL), repeatable=True)
@@ -148,6 +148,14 @@ def test_a_429_lowers_the_concurrency() -> None:
     assert it.slots.limit(HOST) == 1
 
 
+def test_the_concurrency_regrows_with_success() -> None:
+    it = bench(BUSY, *[OK] * (2 * SUCCESSES_PER_STEP))
+    it.get()
+    for _ in range(2 * SUCCESSES_PER_STEP - 1):
+        it.get()
+    assert it.slots.limit(HOST) == 3
+
+
 def test_a_full_house_is_waited_for_through_the_sleep_port() -> None:
     slots = Slots()
     given = [slot for slot in (slots.take(HOST) for _ in range(100)) if slot is not None]
@@ -159,7 +167,7 @@ def test_a_full_house_is_waited_for_through_the_sleep_port() -> None:
             if it.clock.now() >= sleep_until and given:
                 slots.give_back(given.pop(), throttled=False)
 
-    it.client = HttpClient(HOST, "D365", ports_with(it.transport, it.clock), Leaving(), None, slots=slots)
+    it.client = HttpClient(HOST, "D365", ports_with(it.transport, it.clock), Leaving(), None, crowd=Crowd(slots))
     assert it.get() is OK
     assert it.waited >= 1
 
@@ -201,7 +209,7 @@ def test_a_write_signs_in_again_but_a_look_comes_first() -> None:
 
 def test_without_an_authorizer_a_401_is_the_callers() -> None:
     it = bench(UNAUTHORIZED)
-    client = HttpClient(HOST, "Entra ID", ports_with(it.transport, it.clock), it.gates, None, slots=Slots())
+    client = HttpClient(HOST, "Entra ID", ports_with(it.transport, it.clock), it.gates, None)
     assert client.send(HttpRequest("POST", URL), repeatable=True) is UNAUTHORIZED
 
 

@@ -20,7 +20,7 @@ def document(of: str = "contoso", **changes: object) -> str:
                 "environment_url": "https://contoso.operations.dynamics.com",
                 "tenant": "t",
                 "client_id": "c",
-                "client_secret": "d365",
+                "sign_in": {"method": "client_secret", "secret": "d365"},
             },
             "avidxchange": {"host": "api.avidxchange.net", "auth": {"company_token": "avid-company", "user_token": "avid-user"}},
             "companies": [{"id": "USMF", "accounting_system": "AS-1", "payment_journal": "VendPay"}],

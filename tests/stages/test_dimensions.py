@@ -1,7 +1,7 @@
 """Dimension values from D365 to AvidXchange's codes, over the sandbox's two systems."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -9,8 +9,11 @@ from sandbox.worlds import PropertyFirmSize, build_property_firm
 from sandbox.worlds.report import Comparison
 from sandbox.worlds.truth_reference import compare_codes
 from sync.connections.document import parse_connection
+from sync.engine.model import End
 from sync.stages import dimensions, gl_accounts
-from tests.support.inprocess import Bench, VirtualClock
+from sync.storage.names import CRAWLS
+from tests.support.inprocess import Bench, NetworkTransport, VirtualClock
+from tests.support.settings import amended
 
 
 @pytest.fixture
@@ -87,6 +90,59 @@ def test_what_one_company_suspends_is_inactive_there_only(bench: Bench) -> None:
     )
     bench.run(dimensions.stage())
     assert held(bench, "HERE") == [True, True, False]
+
+
+def test_a_value_opens_and_closes_by_the_calendar_alone(bench: Bench) -> None:
+    today = bench.clock.now().date()
+    add(bench, "TERM", ActiveFrom=today + timedelta(days=1), ActiveTo=today + timedelta(days=2))
+    seen = []
+    for _ in range(4):
+        before = len(bench.world.avid.writes)
+        bench.run(dimensions.stage())
+        seen.append((held(bench, "TERM"), [write.key[-1] for write in bench.world.avid.writes[before:] if write.key[-1] == "TERM"]))
+        bench.clock.advance(days=1)
+    closed, opened = [False] * 3, [True] * 3
+    assert seen == [(closed, ["TERM"] * 3), (opened, ["TERM"] * 3), (opened, []), (closed, ["TERM"] * 3)]
+
+
+def test_an_override_closes_a_value_for_its_company_by_the_calendar_alone(bench: Bench) -> None:
+    today, company = bench.clock.now().date(), bench.connection.companies[1].id
+    key = {"FinancialDimension": "Building", "DimensionValue": "HERE", "LegalEntityId": company}
+    add(bench, "HERE", "", "Building")
+    dates = {"ActiveFrom": today - timedelta(days=9), "ActiveTo": today}
+    bench.world.d365.add("FinancialDimensionValueLegalEntityOverridesV2", **key, **dates)
+    bench.run(dimensions.stage())
+    assert held(bench, "HERE", "Building") == [True, True, True]
+    bench.clock.advance(days=1)
+    assert bench.run(dimensions.stage()).counts["sent"] == 1
+    assert held(bench, "HERE", "Building") == [True, False, True]
+
+
+def test_the_customer_decides_what_makes_a_value_inactive(bench: Bench) -> None:
+    bench.connection = amended(bench.connection, dimension_values={"inactive_when": ["suspended", "out_of_date"]})
+    add(bench, "TOTAL", IsTotal="Yes")
+    add(bench, "BLOCKED", IsBlockedForManualEntry="Yes")
+    add(bench, "BOTH", IsBlockedForManualEntry="Yes", IsSuspended="Yes")
+    bench.run(dimensions.stage())
+    assert [held(bench, value)[0] for value in ("TOTAL", "BLOCKED", "BOTH")] == [True, True, False]
+
+
+def test_a_lost_memory_is_rebuilt_group_by_group_in_slices(bench: Bench) -> None:
+    bench.run(dimensions.stage())
+    writes = len(bench.world.avid.writes)
+    for company in bench.connection.companies:
+        bench.storage.blobs.delete(CRAWLS, f"{bench.connection.id}/dimensions/{company.id}")
+    host = bench.world.connection["avid_host"]
+    assert isinstance(bench.ports.transport, NetworkTransport)
+    bench.ports.transport.before = lambda request: bench.clock.advance(minutes=2) if request.url.startswith(f"https://{host}") else None
+    before, ends = len(bench.network.requests(host, path="/enterpriseCodes")), 0
+    while dimensions.stage().work(bench.slice("dimensions", minutes=1)) is End.MORE:
+        ends += 1
+    assert ends > len(bench.connection.companies)
+    assert len(bench.world.avid.writes) == writes
+    pages = len(bench.network.requests(host, path="/enterpriseCodes")) - before
+    every = len(bench.connection.companies) * len(bench.connection.dimensions)
+    assert pages == 2 * every, "each group's page twice: for the memory and for the reading back"
 
 
 def test_a_deleted_value_is_deactivated_and_the_placeholder_is_not(bench: Bench) -> None:

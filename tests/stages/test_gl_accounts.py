@@ -10,6 +10,7 @@ from sandbox.worlds.truth_reference import compare_codes
 from sync.errors import FixConfiguration
 from sync.stages import gl_accounts
 from tests.support.inprocess import Bench, VirtualClock
+from tests.support.settings import amended
 
 ACCOUNT = "777100"
 
@@ -91,6 +92,68 @@ def test_an_account_opens_on_its_day(bench: Bench) -> None:
     bench.clock.advance(days=1)
     assert bench.run(gl_accounts.stage()).counts["sent"] == 3
     assert active(bench) == [True, True, True]
+
+
+def test_an_account_of_one_company_closes_after_its_last_day_there(bench: Bench) -> None:
+    add(bench)
+    key = {"ChartOfAccounts": chart(bench), "MainAccountId": ACCOUNT, "LegalEntityId": bench.connection.companies[1].id}
+    bench.world.d365.add("MainAccountLegalEntities", **key, ActiveTo=bench.clock.now().date())
+    bench.run(gl_accounts.stage())
+    assert active(bench) == [True, True, True]
+    bench.clock.advance(days=1)
+    assert bench.run(gl_accounts.stage()).counts["sent"] == 1
+    assert active(bench) == [True, False, True]
+
+
+def test_companies_of_different_charts_get_their_own_accounts(bench: Bench) -> None:
+    company = bench.connection.companies[2]
+    bench.world.d365.change("Ledgers", {"LegalEntityId": company.id}, ChartOfAccounts="Another")
+    bench.world.d365.add("MainAccounts", ChartOfAccounts="Another", MainAccountId=ACCOUNT, Name="Other", MainAccountType="Expense")
+    add(bench, IsSuspended="Yes")
+    bench.run(gl_accounts.stage())
+    assert active(bench) == [False, False, True]
+
+
+CLOSED: dict[str, dict[str, str | date]] = {
+    "total": {"MainAccountType": "Total"},
+    "suspended": {"IsSuspended": "Yes"},
+    "out_of_date": {"ActiveTo": date(2020, 1, 1)},
+    "manual_entry_blocked": {"DoNotAllowManualEntry": "Yes"},
+}
+
+
+@pytest.mark.parametrize("rule", CLOSED)
+def test_the_customer_decides_what_makes_an_account_inactive(bench: Bench, rule: str) -> None:
+    bench.connection = amended(bench.connection, accounts={"inactive_when": [name for name in CLOSED if name != rule]})
+    add(bench, "777001", **CLOSED[rule])
+    for number, (other, fields) in enumerate(CLOSED.items(), 2):
+        if other != rule:
+            add(bench, f"77700{number}", **{**CLOSED[rule], **fields})
+    bench.run(gl_accounts.stage())
+    assert active(bench, "777001") == [True, True, True]
+    for number in [number for number, other in enumerate(CLOSED, 2) if other != rule]:
+        assert active(bench, f"77700{number}") == [False, False, False], "a rule that counts is not hidden by one that does not"
+
+
+def test_no_rule_at_all_makes_every_account_active(bench: Bench) -> None:
+    bench.connection = amended(bench.connection, accounts={"inactive_when": []})
+    add(bench, **{name: value for fields in CLOSED.values() for name, value in fields.items()})
+    bench.run(gl_accounts.stage())
+    assert active(bench) == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("part", "settings", "problem"),
+    [
+        ("accounts", {"inactive_when": ["closed"]}, r"accounts\.inactive_when\.0: Input should be 'total'"),
+        ("accounts", {"inactive_when": "total"}, r"accounts\.inactive_when: Input should be a valid"),
+        ("accounts", {"inactive_if": []}, r"accounts\.inactive_if: Extra inputs"),
+        ("dimension_values", {"inactive_when": ["expired"]}, r"dimension_values\.inactive_when\.0"),
+    ],
+)
+def test_what_the_document_cannot_mean_is_refused(bench: Bench, part: str, settings: dict[str, object], problem: str) -> None:
+    with pytest.raises(FixConfiguration, match=problem):
+        amended(bench.connection, **{part: settings})
 
 
 def test_a_long_name_is_cut_and_counted(bench: Bench) -> None:

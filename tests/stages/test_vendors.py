@@ -14,12 +14,13 @@ from sandbox.worlds.report import Comparison
 from sandbox.worlds.truth_reference import compare_vendors
 from sync.avid.profile import shipped_profile
 from sync.connections.document import parse_connection
+from sync.connections.mirrored import VendorSettings
 from sync.d365.rows import Vendor
 from sync.errors import TryLater
 from sync.ledger.model import Place
 from sync.stages import vendors
 from sync.stages.crawling import Fitting
-from sync.stages.vendors import map_vendor
+from sync.stages.vendor_rows import VendorMapping
 from tests.support.inprocess import Bench, VirtualClock
 
 SYSTEM = 0
@@ -228,6 +229,9 @@ def test_a_tenant_that_takes_only_the_active_flag_shows_as_drift() -> None:
     bench.world.avid.add_vendor(system, "KNOWN", "Another name")
     counts = bench.run(vendors.stage()).counts
     assert (counts["matched"], counts["drift"]) == (3, 3)
+    [failure] = bench.app.ledger.failures(_place(bench))
+    assert (failure.cause.code, failure.label) == ("drift", f"drift of vendors of {bench.connection.companies[SYSTEM].id}")
+    assert "vendor KNOWN" in failure.cause.sentence
     assert held(bench, "KNOWN")["VendorName"] == "Another name"
     assert bench.run(vendors.stage()).counts["sent"] == 0
 
@@ -268,7 +272,7 @@ def test_pages_of_a_large_company_are_crawled_one_by_one(bench: Bench) -> None:
 def test_the_name_of_a_person_and_an_empty_vendor() -> None:
     row = Vendor(company="one", account="P", first_name="Ann", last_name="Lee", on_hold="No")
     fitting = Fitting("vendor P", cut=False)
-    mapped = map_vendor(row, "7", date(2026, 3, 2), shipped_profile().lengths, fitting)
+    mapped = VendorMapping("7", date(2026, 3, 2), VendorSettings(), shipped_profile().lengths).map(row, None, fitting)
     assert (mapped.name, mapped.is_active, mapped.address.line1, fitting.causes) == ("Ann Lee", True, "", [])
 
 

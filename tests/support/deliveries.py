@@ -1,6 +1,7 @@
 """A small firm whose reference data has been sent, and short ways to ask what became of a document."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -25,13 +26,28 @@ class Firm:
     app: App
 
     @classmethod
-    def build(cls, seed: int = 1, switches: D365Switches | None = None, **policies: object) -> Self:
+    def build(
+        cls, seed: int = 1, switches: D365Switches | None = None, *, size: PropertyFirmSize | None = None, **policies: object
+    ) -> Self:
         """A small firm before its first cycle."""
         deployment = deploy(VirtualClock())
         now = deployment.clock.now
-        world = build_property_firm(seed, now(), size=PropertyFirmSize.small(), now=now, d365_switches=switches)
+        world = build_property_firm(seed, now(), size=size or PropertyFirmSize.small(), now=now, d365_switches=switches)
         deployment.add(world, **policies)
         return cls(deployment, world, deployment.worker())
+
+    def configure(
+        self, *, companies: Mapping[str, object] | None = None, avidxchange: Mapping[str, object] | None = None, **entries: object
+    ) -> None:
+        """Change the connection document: entries of every company, of `avidxchange`, and of the document itself."""
+        stored = self.app.connections.read(self.world.connection["id"])
+        assert stored is not None
+        document = json.loads(stored.text)
+        for company in document["companies"]:
+            company.update(companies or {})
+        document["avidxchange"].update(avidxchange or {})
+        document.update(entries)
+        self.app.connections.put(json.dumps(document))
 
     def cycle(self, minutes: float = 0) -> None:
         """Let time pass, then run everything once."""

@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sandbox import hosts
-from sandbox.avid import AvidSystem
+from sandbox.avid import AvidSystem, AvidTokens
+from sandbox.avid.settings import auth_entry, auth_secrets, token_host
 from sandbox.d365 import D365
 from sandbox.entra import Entra
 from sandbox.network import Network
@@ -20,7 +21,7 @@ from sync.errors import StorageConflict
 from sync.messages import RecordRetry, Replay, StageRun, decode
 from sync.settings import Settings
 from sync.storage.names import RECORD_RETRIES, REPLAYS, STAGE_RUNS, WORKING_QUEUES, ensure
-from tests.support.inprocess import NetworkTransport, PlainAuditKeys, PlainSecrets, VirtualClock, make_ports
+from tests.support.inprocess import NetworkTransport, PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 
 VISIBILITY = 600.0
 
@@ -49,7 +50,7 @@ class Deployment:
         self._workers += 1
         transport = NetworkTransport(self.network, before=lambda _: self.step())
         ports = make_ports(self.clock, transport, self.storage, seed=seed * 1_000_003 + self._workers)
-        return App(ports, settings(), self.secrets, PlainAuditKeys())
+        return App(ports, settings(), self.secrets, PlainAuditKeys(), PlainIdentity())
 
     def add(self, world: World, **policies: object) -> Connection:
         """Mount a customer's systems, put its secrets into the vault and store its connection document."""
@@ -57,8 +58,11 @@ class Deployment:
         self.entra.register_app(facts["tenant"], facts["client_id"], facts["client_secret"])
         self.network.mount(world.d365.environment_url.removeprefix("https://"), D365(world.d365, self.entra))
         self.network.mount(world.avid.host, AvidSystem(world.avid))
-        self.secrets.values.update(secret_names(facts))
-        text = json.dumps(connection_document(facts, **policies), default=str)
+        self.network.mount(token_host(world.avid), AvidTokens(world.avid))
+        self.secrets.values.update({**secret_names(facts), **auth_secrets(world.avid, facts["id"])})
+        document = connection_document(facts, **policies)
+        document["avidxchange"]["auth"] = auth_entry(world.avid, facts["id"])
+        text = json.dumps(document, default=str)
         connection = parse_connection(text)
         self.worker().connections.put(text)
         self.worlds[connection.id] = world

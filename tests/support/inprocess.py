@@ -134,6 +134,17 @@ class PlainSecrets:
         self.forgotten.append(name)
 
 
+class PlainIdentity:
+    """The app's own identity: a fixed text for every audience, or what `make` says."""
+
+    def __init__(self, make: Callable[[str], str] = lambda audience: f"identity for {audience}") -> None:
+        self._make = make
+
+    def token(self, audience: str) -> str:
+        """See `sync.d365.auth_proofs.AppIdentity`."""
+        return self._make(audience)
+
+
 class PlainAuditKeys:
     """One fixed key for the audit chain."""
 
@@ -172,7 +183,7 @@ def connection_of(facts: ConnectionFacts, policies: Mapping[str, object]) -> Con
             "environment_url": facts["environment_url"],
             "tenant": facts["tenant"],
             "client_id": facts["client_id"],
-            "client_secret": "client-secret",
+            "sign_in": {"method": "client_secret", "secret": "client-secret"},
         },
         "avidxchange": {"host": facts["avid_host"], "auth": {"company_token": "company-token", "user_token": "user-token"}},
         "companies": companies,
@@ -209,7 +220,7 @@ class Bench:
             "user-token": facts["user_token"],
         }
         settings = Settings(storage_connection="local", key_vault_url="https://test.vault.azure.net", audit_key_secret="audit")
-        self.app = App(self.ports, settings, PlainSecrets(secrets), PlainAuditKeys(), stages=())
+        self.app = App(self.ports, settings, PlainSecrets(secrets), PlainAuditKeys(), PlainIdentity(), stages=())
 
     def slice(self, stage: str, *, minutes: float = 60, dry_run: bool = False) -> Slice:
         """A slice of a stage that may work for so many virtual minutes."""

@@ -11,7 +11,7 @@ from sync.causes import Cause
 from sync.connections.document import Company, Connection, parse_connection
 from sync.engine.memory import Memory
 from sync.engine.mirror import Mirror
-from sync.engine.mirroring import Page, Target, Unfit
+from sync.engine.mirroring import Held, Page, Target, Unfit
 from sync.engine.model import End, Report, Slice, Systems
 from sync.errors import FixConfiguration
 from sync.http.wire import HttpRequest, HttpResponse, NotSent
@@ -58,13 +58,15 @@ class Warehouse:
 
 @dataclass
 class Shelf:
-    """The target of one company, with every write it took. `refused` keys are refused; `before_send` may raise."""
+    """The target of one company, with every write it took. `refused` keys are refused; `before_send` and `on_page` may raise."""
 
     things: dict[str, Thing] = field(default_factory=dict)
     writes: list[Thing] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     before_send: Callable[[Sequence[Thing]], None] = lambda _: None
-    listings: int = 0
+    page_size: int = 10
+    on_page: Callable[[int], None] = lambda _: None
+    pages_listed: int = 0
 
     def put(self, *things: Thing) -> None:
         """Things that stand there before anybody sends."""
@@ -103,18 +105,24 @@ class ThingFlow:
             if not more:
                 return
 
-    def existing(self) -> Iterator[Target[Thing]]:
-        """What stands there."""
-        self._shelf.listings += 1
-        return iter([Target((thing.key,), f"thing {thing.key}", thing) for thing in self._shelf.things.values()])
+    def existing(self, cursor: str) -> Iterator[Held[Thing]]:
+        """What stands there. The cursor is an offset."""
+        start = int(cursor or 0)
+        things = [*self._shelf.things.values()]
+        for first in range(start, len(things), self._shelf.page_size):
+            self._shelf.pages_listed += 1
+            self._shelf.on_page(first // self._shelf.page_size)
+            after = first + self._shelf.page_size
+            held = [Target((thing.key,), f"thing {thing.key}", thing) for thing in things[first:after]]
+            yield Held(held, str(after) if after < len(things) else "")
 
     def body(self, item: Thing) -> Mapping[str, object]:
         """The mapping's name stands for what a new version of the connector would send."""
         return {"Key": item.key, "Name": item.name, "Active": item.active, **({"Mapping": self._mapping} if self._mapping else {})}
 
-    def shown(self, item: Thing) -> Mapping[str, object]:
+    def public(self, item: Thing) -> Thing:
         """Nothing is secret."""
-        return self.body(item)
+        return item
 
     def respelled(self, item: Thing, key: tuple[str, ...]) -> Thing:
         """Another spelling of the key."""
@@ -158,7 +166,8 @@ class MirrorBench:
         self.ports = make_ports(self.clock, _NoNetwork(), self.storage)
         self.ledger = Ledger(self.ports, PlainAuditKeys())
         self.runs = RunStore(self.ports)
-        self.connection = _connection(names, policies)
+        self.systems = {name: f"system of {name}" for name in names}
+        self.connection = _connection(self.systems, policies)
         self.warehouses = {name: Warehouse() for name in names}
         self.shelves = {name: Shelf() for name in names}
         self.mapping = ""
@@ -186,7 +195,13 @@ class MirrorBench:
 
     def set_policies(self, **policies: object) -> None:
         """Other policies from now on."""
-        self.connection = _connection([*self.warehouses], policies)
+        self.connection = _connection(self.systems, policies)
+
+    def move(self, company: str, system: str) -> None:
+        """The company's shelf is another one from now on, in another accounting system."""
+        self.systems[company] = system
+        self.shelves[company] = Shelf()
+        self.connection = _connection(self.systems, {})
 
     def slice(self, *, dry_run: bool = False) -> tuple[End, Report]:
         """One slice."""
@@ -221,7 +236,7 @@ class MirrorBench:
 
     def key(self, key: str, company: str = "one") -> str:
         """The ledger key of a thing."""
-        return key_digest(f"system of {company}", key)
+        return key_digest(self.systems[company], key)
 
     def record(self, key: str) -> Record | None:
         """The ledger record of a thing."""
@@ -254,12 +269,17 @@ class _NoNetwork:
         raise NotSent(f"nothing goes out in these tests, not even {request.method}")
 
 
-def _connection(companies: Sequence[str], policies: Mapping[str, object]) -> Connection:
-    named = [{"id": name, "accounting_system": f"system of {name}", "payment_journal": "Pay"} for name in companies]
+def _connection(systems: Mapping[str, str], policies: Mapping[str, object]) -> Connection:
+    named = [{"id": name, "accounting_system": system, "payment_journal": "Pay"} for name, system in systems.items()]
     document = {
         "id": "customer",
         "name": "Customer",
-        "d365": {"environment_url": "https://x.operations.dynamics.com", "tenant": "t", "client_id": "c", "client_secret": "s"},
+        "d365": {
+            "environment_url": "https://x.operations.dynamics.com",
+            "tenant": "t",
+            "client_id": "c",
+            "sign_in": {"method": "client_secret", "secret": "s"},
+        },
         "avidxchange": {"host": "avid.example", "auth": {"company_token": "a", "user_token": "b"}},
         "companies": named,
         "code_groups": {"MainAccount": "GL Account"},

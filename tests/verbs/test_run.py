@@ -82,6 +82,8 @@ def test_a_dry_run_shows_what_would_be_sent_and_writes_nothing_anywhere(desk: De
     assert int(desk.storage_versions()) == versions + 1, "nothing was stored"
     assert ("would send" in seen.out) == (cycles == 0)
     assert "Vendor GONE-700004 does not exist in company tqn." in seen.out
+    assert ('POST VendorInvoiceHeaders {"dataAreaId":' in seen.out) == (cycles == 0)
+    assert ("would adopt invoice" in seen.out) == (cycles == 0)
     assert f"== vendors of {ID}: read 30" in seen.out
 
 

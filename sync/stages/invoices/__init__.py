@@ -9,15 +9,18 @@ from sync.connections.document import Company
 from sync.d365.entity import typed
 from sync.d365.literals import eq
 from sync.d365.rows import PurchaseOrder
+from sync.d365.wire import GIVEN_BY_D365, write_json
+from sync.engine.attempt import done_mark
 from sync.engine.deliver import Deliver
-from sync.engine.delivery import Discovery, Piece, Posted, Refusal, Reservation, Verdict
+from sync.engine.delivery import Discovery, Extra, Noticed, Piece, Posted, Refusal, Reservation, Verdict
 from sync.engine.model import Slice
 from sync.ledger.model import NewRecord, Place, Record, State
 from sync.stages.invoices.checks import Books, InvoiceCheck
 from sync.stages.invoices.discovery import Reading, place_of
+from sync.stages.invoices.images import ATTACHMENT, AttachmentPiece, Images
 from sync.stages.invoices.plan import InvoicePlan
 from sync.stages.invoices.readback import differences
-from sync.stages.invoices.target import HEADER_REFERENCE, HeaderPiece, InvoiceTarget, LinesPiece
+from sync.stages.invoices.target import HEADER_REFERENCE, HEADERS, LINES, HeaderPiece, InvoiceTarget, LinesPiece, header_body, line_body
 from sync.values import fold, money, money_text
 
 NAME: Final = "invoices"
@@ -31,6 +34,7 @@ class Invoices:
         self._slice = slice_
         self._started = slice_.ports.clock.now()
         self._target = InvoiceTarget(slice_.systems.d365)
+        self._images = Images(slice_)
         self._readings = [Reading(slice_, company) for company in slice_.connection.companies]
         self._books: dict[str, Books] = {}
 
@@ -95,15 +99,26 @@ class Invoices:
         header = HeaderPiece(self._target, invoice)
         return [header, LinesPiece(self._target, invoice, header)]
 
+    def bodies(self, plan: str) -> Sequence[str]:
+        """The header, then every line."""
+        invoice = InvoicePlan.model_validate_json(plan)
+        lines = [(LINES, line_body(invoice, GIVEN_BY_D365, line)) for line in invoice.lines]
+        return [f"POST {name} {write_json(body).decode()}" for name, body in [(HEADERS, header_body(invoice)), *lines]]
+
     def refused(self, record: Record, piece: str, causes: tuple[Cause, ...]) -> Refusal:
         """A header of ours whose lines are refused for good is deleted while it is a Draft (design §3.6)."""
         reference = record.progress.get(HEADER_REFERENCE, "")
         if piece == HeaderPiece.name or self._target.delete_draft(record.place.company, reference):
-            return Refusal(State.PARKED, causes)
+            return Refusal(State.PARKED, causes, again=self._formats_changed(record, causes))
         left = Cause(
             "written-differs", record.label, f"{record.label}: the header {reference} in D365 has not all its lines; delete it by hand."
         )
         return Refusal(State.PARKED, (*causes, left), dict(record.progress))
+
+    def _formats_changed(self, record: Record, causes: tuple[Cause, ...]) -> bool:
+        """Whether D365 complained about segments because its dimension formats are others by now: then the next run plans anew."""
+        complained = any(cause.code == "dimension-segments" for cause in causes)
+        return complained and self._books_of(self._slice.connection.company(record.place.company)).reference.formats_changed()
 
     def verify(self, record: Record, plan: str) -> tuple[Cause, ...]:
         """Compare with the plan; an invoice that is posted meanwhile is compared by `watch`."""
@@ -122,15 +137,30 @@ class Invoices:
         sentence = f"Invoice {invoice.number} of {invoice.invoice_account}: its pending invoice {reference} cannot be read back."
         return (Cause("written-differs", f"invoice {invoice.number} of {invoice.invoice_account}", sentence),)
 
-    def watch(self, records: Sequence[Record]) -> Iterator[Posted]:
-        """Posted is only ever a D365 fact. The posted amount must be the invoice's."""
+    def extras(self, record: Record) -> Sequence[Extra]:
+        """The image, where the customer allows its host."""
+        wanted = record.facts.get("image") and record.progress.get(HEADER_REFERENCE) and self._images.wanted
+        if not wanted or record.progress.get(done_mark(AttachmentPiece.name)):
+            return ()
+        plan = InvoicePlan.model_validate_json(self._slice.ledger.text(record.plan))
+        return [Extra(AttachmentPiece(self._images, self._target, plan), ATTACHMENT, frozenset({ATTACHMENT}))]
+
+    def watch(self, records: Sequence[Record]) -> Iterator[Posted | Noticed]:
+        """Posted is only ever a D365 fact. The posted amount must be the invoice's. What is neither pending nor posted was deleted.
+
+        The pending ones are asked for first: an invoice that is posted in between is found among the posted.
+        """
         for company, of_company in _by_company(records).items():
+            references = [reference for record in of_company if (reference := record.progress.get(HEADER_REFERENCE))]
+            pending = self._target.still_pending(company, references)
             found = self._target.posted_among(company, [record.facts["number"] for record in of_company])
             posted = {(fold(item.invoice_account), fold(item.number)): item for item in found}
             for record in of_company:
                 item = posted.get((fold(record.facts["invoice_account"]), fold(record.facts["number"])))
                 if item is not None:
                     yield Posted(record, f"Posted in D365, voucher {item.voucher or '(none)'}.", _amount_differs(record, item.amount))
+                elif record.progress.get(HEADER_REFERENCE):
+                    yield _there_or_gone(record, pending)
 
     def changed(self, record: Record, document: NewRecord) -> tuple[Cause, ...]:
         """Every change of substance after the write is for a person; `version` covers substance only."""
@@ -150,6 +180,16 @@ def _by_company(records: Sequence[Record]) -> dict[str, list[Record]]:
     for record in records:
         grouped.setdefault(record.place.company, []).append(record)
     return grouped
+
+
+def _there_or_gone(record: Record, pending: frozenset[str]) -> Noticed:
+    """An exception for a person when the header is gone; it goes by itself should the header be seen again."""
+    others = tuple(cause for cause in record.causes if cause.code != "written-gone")
+    reference = record.progress[HEADER_REFERENCE]
+    if fold(reference) in pending:
+        return Noticed(record, f"The pending invoice {reference} is there.", others)
+    sentence = f"{record.label}: its pending invoice {reference} is neither pending nor posted in D365 any more; it is not written again."
+    return Noticed(record, sentence, (*others, Cause("written-gone", record.label, sentence, "HeaderReference")))
 
 
 def _amount_differs(record: Record, amount: object) -> tuple[Cause, ...]:

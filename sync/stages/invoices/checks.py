@@ -46,14 +46,15 @@ class InvoiceCheck:
         vendor = self._vendor()
         self._required_fields()
         self._currency(vendor)
-        self._total()
+        self._causes += total_causes(self._invoice, self._name)
         posting_day = self._posting_day()
         self._purchase_order(vendor)
-        lines = [self._line(number, line, posting_day) for number, line in enumerate(self._invoice.distributions, start=1)]
+        lines = [self._line(number, line, vendor, posting_day) for number, line in enumerate(self._invoice.distributions, start=1)]
         if self._causes or vendor is None or posting_day is None:
             return Park(tuple(self._causes))
         plan = self._plan(vendor, posting_day, [self._with_strings(line) for line in lines])
-        return Ready(plan.model_dump_json(), alias=plan.alias, facts={"invoice_account": plan.invoice_account})
+        facts = {"invoice_account": plan.invoice_account, "image": "1" if plan.image_url else ""}
+        return Ready(plan.model_dump_json(), alias=plan.alias, facts=facts)
 
     # --- header ------------------------------------------------------------------------------------------------------------------
 
@@ -83,19 +84,6 @@ class InvoiceCheck:
         if self._invoice.currency not in usual:
             expected = " or ".join(sorted(usual))
             self._park("currency-differs", self._name, f"{self._name} is in {self._invoice.currency}; expected {expected}.", "CurrencyCode")
-
-    def _total(self) -> None:
-        lines = self._invoice.distributions
-        if not lines:
-            self._park("no-lines", self._name, f"{self._name} has no distributions.", "Distributions")
-            return
-        for amount in (self._invoice.gross, *(line.amount for line in lines)):
-            if amount != amount.quantize(CENT):
-                self._park("field-invalid", self._name, f"{self._name}: the amount {amount} has fractions of a cent.", "Amount")
-        total = sum((line.amount for line in lines), Decimal(0))
-        if total != self._invoice.gross:
-            sentence = f"{self._name}: the lines add up to {money_text(total)}, the invoice says {money_text(self._invoice.gross)}."
-            self._park("sum-differs", self._name, sentence, "GrossAmount")
 
     def _posting_day(self) -> date | None:
         day = self._invoice.posting_date or self._invoice.invoice_date
@@ -132,7 +120,7 @@ class InvoiceCheck:
 
     # --- lines -------------------------------------------------------------------------------------------------------------------
 
-    def _line(self, number: int, line: Distribution, day: date | None) -> PlannedLine:
+    def _line(self, number: int, line: Distribution, vendor: Vendor | None, day: date | None) -> PlannedLine:
         account = self._coded(number, line, MAIN_ACCOUNT, required=True)
         values = {name: self._coded(number, line, name, required=False) for name in self._books.connection.dimensions}
         self._unmapped_groups(number, line)
@@ -141,13 +129,15 @@ class InvoiceCheck:
         for name, value in values.items():
             if value and day is not None:
                 self._check_value(number, name, value, day)
+        item_tax_group = self._item_tax_group(number, line)
         return PlannedLine(
             number=number,
             amount=line.amount,
             description=line.description or self._invoice.memo,
             main_account=account,
             values={name: value for name, value in values.items() if value},
-            item_tax_group=self._tax_group(number, line),
+            tax_group=self._tax_group(number, vendor) if item_tax_group else "",
+            item_tax_group=item_tax_group,
         )
 
     def _with_strings(self, line: PlannedLine) -> PlannedLine:
@@ -179,7 +169,19 @@ class InvoiceCheck:
             sentence = f"{self._name}, line {number}: code group {group} is neither under code_groups nor under ignored_code_groups."
             self._park("not-mapped", f"code group {group}", sentence, "code_groups")
 
-    def _tax_group(self, number: int, line: Distribution) -> str:
+    def _tax_group(self, number: int, vendor: Vendor | None) -> str:
+        """D365 reckons tax only on lines with both groups, so a line with an item group gets the company's setting, else the vendor's."""
+        group = self._books.company.sales_tax_group or (vendor.sales_tax_group if vendor is not None else "")
+        if not group and vendor is not None:
+            subject = f"sales tax group of company {self._books.company.id}"
+            sentence = (
+                f"{self._name}, line {number}: it carries an item sales tax group, but vendor {vendor.account} has no sales tax group; "
+                "set companies.sales_tax_group, or the vendor's group in D365."
+            )
+            self._park("not-mapped", subject, sentence, "companies.sales_tax_group")
+        return group
+
+    def _item_tax_group(self, number: int, line: Distribution) -> str:
         group = self._books.connection.sales_tax_code_group
         codes = line.values_of(group) if group else ()
         if len(codes) > 1:
@@ -222,16 +224,34 @@ class InvoiceCheck:
             method=company.invoice_payment_method,
             description=invoice.memo,
             document_number=invoice.po_number,
-            comment=f"Approved in AvidXchange, invoice id {invoice.id}. {marker}",
+            comment=f"{marker} Approved in AvidXchange, invoice id {invoice.id}.",
             marker=marker,
             header_dimensions=self._books.reference.formats.default_string(shared) if shared else "",
             category=company.procurement_category,
             category_hierarchy=company.procurement_hierarchy,
+            image_url=invoice.image_url if self._books.connection.avidxchange.image_hosts else "",
             lines=tuple(lines),
         )
 
     def _park(self, code: str, subject: str, sentence: str, field: str = "") -> None:
         self._causes.append(Cause(code, subject, sentence, field))
+
+
+def total_causes(invoice: AvidInvoice, name: str) -> list[Cause]:
+    """There are lines, they add up to the invoice to the cent, and nothing has fractions of a cent. `name` is what a person calls it."""
+    lines = invoice.distributions
+    if not lines:
+        return [Cause("no-lines", name, f"{name} has no distributions.", "Distributions")]
+    causes = [
+        Cause("field-invalid", name, f"{name}: the amount {amount} has fractions of a cent.", "Amount")
+        for amount in (invoice.gross, *(line.amount for line in lines))
+        if amount != amount.quantize(CENT)
+    ]
+    total = sum((line.amount for line in lines), Decimal(0))
+    if total != invoice.gross:
+        sentence = f"{name}: the lines add up to {money_text(total)}, the invoice says {money_text(invoice.gross)}."
+        causes.append(Cause("sum-differs", name, sentence, "GrossAmount"))
+    return causes
 
 
 def shared_values(lines: list[PlannedLine]) -> dict[str, str]:

@@ -8,19 +8,23 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from sync.avid.models import AvidInvoice, BadRow, ClosedBatch
+from sync.avid.rows import parse_invoice
 from sync.causes import Cause
 from sync.connections.document import Company
 from sync.engine.attempt import ON_REQUEST
 from sync.engine.delivery import Discovery
 from sync.engine.model import Slice
-from sync.errors import OutcomeUnknown
+from sync.errors import FixData, OutcomeUnknown, TryLater
 from sync.ledger.model import AT_REST, NewRecord, Place, Record, State, Step
 from sync.stages.invoices.batches import BatchBook, BatchRow, batch_key
+from sync.stages.invoices.images import Images
 from sync.values import digest, key_digest, money_text, start_of, utc_moment, utc_text
 
 CHUNK: Final = 200
 """Invoices held in memory together; a batch can have 5,000."""
 WATERMARK: Final = "watermark"
+IMAGE_PATIENCE: Final = timedelta(days=1)
+"""How long after its closing a batch waits for the images of its parked invoices before it is acknowledged without them."""
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,7 @@ class Reading:
         self._company = company
         self._place = place_of(slice_, company)
         self._book = BatchBook(slice_.ports.tables, self._place)
+        self._images = Images(slice_)
 
     def discoveries(self) -> Iterator[Discovery]:
         """The invoices of every batch that was not read at its present close date, chunk by chunk."""
@@ -132,8 +137,30 @@ class Reading:
             return
         blocked = {work.batch for work in self._slice.ledger.open_work(self._place) if work.state in _BLOCKING}
         for row in waiting:
-            if batch_key(row.guid) not in blocked:
+            if batch_key(row.guid) not in blocked and self._images_kept(row):
                 self._acknowledge(row)
+
+    def _images_kept(self, row: BatchRow) -> bool:
+        """Keep the images of the batch's parked invoices, where they are allowed. False: one of them is to be fetched first."""
+        if not self._images.wanted:
+            return True
+        kept = [self._image_kept(key) for key in list(self._slice.ledger.members(self._place, batch_key(row.guid)))]
+        return all(kept) or self._slice.ports.clock.now() > row.closed + IMAGE_PATIENCE
+
+    def _image_kept(self, key: str) -> bool:
+        record = self._slice.ledger.get(self._place, key)
+        if record is None or record.state is not State.PARKED or "number" not in record.facts:
+            return True
+        try:
+            self._images.keep(record, parse_invoice(self._slice.ledger.text(record.payload), self._slice.systems.avid.profile))
+        except FixData as error:
+            log.warning("the image is not kept: %s", error.sentence, extra={"record": key, "run": self._slice.run})
+            self._slice.report.count("image_refused")
+        except TryLater as error:
+            log.warning("the image is not kept yet: %s", error.sentence, extra={"record": key, "run": self._slice.run})
+            self._slice.report.count("image_waits")
+            return False
+        return True
 
     def _acknowledge(self, row: BatchRow) -> None:
         """One whose outcome is unknown is made again by the next run: AvidXchange takes a second one, as after a re-close."""

@@ -49,6 +49,7 @@ class InvoicePlan(BaseModel):
     header_dimensions: str
     category: str
     category_hierarchy: str
+    image_url: str = ""
     lines: tuple[PlannedLine, ...]
 
     @property
@@ -63,5 +64,5 @@ def invoice_alias(company: str, invoice_account: str, number: str) -> str:
 
 
 def invoice_marker(record_key: str) -> str:
-    """What tells our pending invoice from one that was entered by hand; it stands in the header's Comment."""
+    """What tells our pending invoice from one entered by hand; it stands first in the header's Comment, so that a cut text keeps it."""
     return MARKER + record_key[:20]

@@ -30,16 +30,20 @@ def _header(plan: InvoicePlan, header: PendingInvoice) -> list[Difference]:
     """Fields that we left to D365's defaults are not compared."""
     pairs = [
         ("InvoiceAccount", fold(plan.invoice_account), fold(header.invoice_account)),
+        ("VendorAccount", fold(plan.vendor), fold(header.vendor_account)),
         ("InvoiceNumber", plan.number, header.number),
         ("InvoiceDate", str(plan.invoice_day), str(header.day)),
         ("Date", str(plan.posting_day), str(header.posting_day)),
         ("Currency", plan.currency, header.currency),
         ("ImportedAmount", money_text(plan.amount), money_text(header.imported_amount)),
+        ("Comment", plan.comment, header.comment),
     ]
     chosen = [
         ("DueDate", str(plan.due_day or ""), str(header.due_day)),
         ("TermsOfPayment", plan.terms, header.payment_terms),
         ("MethodOfPayment", plan.method, header.payment_method),
+        ("InvoiceDescription", plan.description, header.description),
+        ("DocumentNumber", plan.document_number, header.document_number),
         ("DimensionDisplayValue", plan.header_dimensions, header.dimensions),
     ]
     return _differing(pairs + [pair for pair in chosen if pair[1]])
@@ -48,6 +52,9 @@ def _header(plan: InvoicePlan, header: PendingInvoice) -> list[Difference]:
 def _line(planned: PlannedLine, line: PendingInvoiceLine) -> list[Difference]:
     pairs = [
         ("Amount", money_text(planned.amount), money_text(line.amount)),
+        ("ReceiveNow", "-1" if planned.amount < 0 else "1", str(line.quantity.normalize())),
+        ("UnitPrice", money_text(abs(planned.amount)), money_text(line.unit_price)),
+        ("LineDescription", planned.description, line.description),
         ("MainAccountDisplayValue", planned.account_string, line.main_account),
         ("DimensionDisplayValue", planned.dimension_string, line.dimensions),
         ("SalesTaxGroup", planned.tax_group, line.sales_tax_group),

@@ -23,6 +23,8 @@ POSTED: Final = PostedInvoice.SET
 HEADER_REFERENCE: Final = "header"
 LINES_A_CHANGESET: Final = 500
 DRAFT: Final = "Draft"
+ATTACHMENTS: Final = "VendorInvoiceDocumentAttachments"
+CATEGORY_FIELDS: Final = frozenset({"ProcurementCategoryName", "ProcurementCategoryHierarchyName"})
 
 
 class InvoiceTarget:
@@ -53,6 +55,12 @@ class InvoiceTarget:
         row = self._d365.get(HEADERS, {"dataAreaId": company, "HeaderReference": reference}, select=PendingInvoice.SELECT)
         return None if row is None else typed(PendingInvoice, row)
 
+    def still_pending(self, company: str, references: Iterable[str]) -> frozenset[str]:
+        """Those of the header numbers that D365 still holds, folded; some twenty a request."""
+        wanted = sorted(set(references))
+        rows = self._d365.by_keys(HEADERS, "HeaderReference", wanted, select=("dataAreaId", "HeaderReference"), company=company)
+        return frozenset(fold(str(row["HeaderReference"])) for row in rows)
+
     def lines(self, company: str, reference: str) -> list[PendingInvoiceLine]:
         """The lines of a pending invoice, by number."""
         rows = self._d365.rows(LINES, where=eq("HeaderReference", reference), select=PendingInvoiceLine.SELECT, company=company)
@@ -74,6 +82,25 @@ class InvoiceTarget:
                 self._d365.changeset(operations[start : start + LINES_A_CHANGESET])
         except AlreadyThere as error:
             raise FixData((refusal(plan, error.sentence),), detail=error.detail) from error
+        except FixData as error:
+            raise FixData(tuple(_named_setting(plan, cause) for cause in error.causes), detail=error.detail) from error
+
+    def attachments(self, company: str, reference: str) -> frozenset[str]:
+        """The names of the attachments of a header."""
+        rows = self._d365.rows(ATTACHMENTS, where=eq("HeaderReference", reference), select=("dataAreaId", "Name"), company=company)
+        return frozenset(str(row.get("Name", "")) for row in rows)
+
+    def attach(self, plan: InvoicePlan, reference: str, file_type: str, contents: str) -> None:
+        """Attach a file to the header, named after the marker; `contents` is base64."""
+        body: Mapping[str, Json] = {
+            "dataAreaId": plan.company,
+            "HeaderReference": reference,
+            "Name": plan.marker,
+            "FileName": plan.marker,
+            "FileType": file_type,
+            "FileContents": contents,
+        }
+        self._d365.create(ATTACHMENTS, body)
 
     def delete_draft(self, company: str, reference: str) -> bool:
         """Delete a header of ours that is still Draft and has no lines. Whether it is gone now."""
@@ -92,6 +119,17 @@ class InvoiceTarget:
 def refusal(plan: InvoicePlan, sentence: str) -> Cause:
     """D365 refused the document."""
     return Cause("refused", f"invoice {plan.number} of {plan.invoice_account}", f"Invoice {plan.number}: D365 refused it: {sentence}")
+
+
+def _named_setting(plan: InvoicePlan, cause: Cause) -> Cause:
+    """Where D365 takes no line with only an account, the company's default category is what is missing (contracts/d365-fo.md §5)."""
+    if cause.field not in CATEGORY_FIELDS or plan.category:
+        return cause
+    sentence = (
+        f"D365 takes no lines with only an account in company {plan.company}: {cause.sentence} "
+        "Set companies.procurement_category and companies.procurement_hierarchy, then replay."
+    )
+    return Cause("not-mapped", f"procurement category of company {plan.company}", sentence, "companies.procurement_category")
 
 
 def header_body(plan: InvoicePlan) -> Mapping[str, Json]:

@@ -6,9 +6,11 @@ from typing import Final
 from sync.avid.models import BadRow, PaymentState
 from sync.avid.rows import parse_payment
 from sync.causes import Cause
+from sync.d365.wire import GIVEN_BY_D365, write_json
 from sync.engine.deliver import Deliver
-from sync.engine.delivery import Discovery, Newer, Park, Piece, Posted, Refusal, Reservation, Verdict
+from sync.engine.delivery import Discovery, Extra, Newer, Noticed, Park, Piece, Posted, Ready, Refusal, Reservation, Verdict
 from sync.engine.model import Slice
+from sync.errors import FixData
 from sync.ledger.model import NewRecord, Place, Record, State
 from sync.stages.payments.books import Books
 from sync.stages.payments.checks import PaymentCheck
@@ -16,7 +18,19 @@ from sync.stages.payments.discovery import PaymentReading, payment_document
 from sync.stages.payments.journals import JournalBook
 from sync.stages.payments.plan import PaymentPlan
 from sync.stages.payments.readback import differences
-from sync.stages.payments.target import JOURNAL, LINE, LinePiece, PaymentTarget, SettlementsPiece
+from sync.stages.payments.settlements import MARKED_ELSEWHERE, LateSettlements, SettlementsPiece
+from sync.stages.payments.target import (
+    JOURNAL,
+    LINE,
+    LINES,
+    NUMBER_TAKEN,
+    SETTLED,
+    LinePiece,
+    PaymentTarget,
+    line_body,
+    settlement_body,
+)
+from sync.stages.payments.watch import Watch, by_company
 from sync.values import digest
 
 NAME: Final = "payments"
@@ -31,7 +45,7 @@ class Payments:
         self._slice = slice_
         self._started = slice_.ports.clock.now()
         self._place = Place(slice_.connection.id, slice_.stage)
-        self._target = PaymentTarget(slice_.systems.d365, slice_.connection.policies.settlement_amount)
+        self._target = PaymentTarget(slice_.systems.d365, slice_.connection.policies)
         self._reading = PaymentReading(slice_, self._place)
         self._journals = JournalBook(slice_, self._place, self._target)
 
@@ -69,7 +83,10 @@ class Payments:
         complete = self._slice.systems.avid.with_remittances(current)
         if isinstance(complete, BadRow):
             return Park((Cause("field-invalid", f"payment {known.id}", complete.sentence, complete.field),))
-        return PaymentCheck(Books(self._slice, self._target), complete, now).verdict()
+        verdict = PaymentCheck(Books(self._slice, self._target), complete, now).verdict()
+        if isinstance(verdict, Ready) and verdict.facts["mixed"]:
+            self._slice.report.count("dimensions_mixed")
+        return verdict
 
     def reserve(self, record: Record, plan: str) -> Reservation:
         """Journal and line number, fixed before the line is sent."""
@@ -78,43 +95,67 @@ class Payments:
         return self._journals.reserve(record, PaymentPlan.model_validate_json(plan))
 
     def pieces(self, plan: str) -> Sequence[Piece]:
-        """The line, then what it settles."""
+        """The line, then what it settles; a line with a MarkedInvoice says so itself."""
         payment = PaymentPlan.model_validate_json(plan)
-        return [LinePiece(self._target, payment), SettlementsPiece(self._target, payment)]
+        line = LinePiece(self._target, payment)
+        return [line] if payment.marked_invoice else [line, SettlementsPiece(self._target, payment)]
+
+    def bodies(self, plan: str) -> Sequence[str]:
+        """The journal line, then what it settles."""
+        payment = PaymentPlan.model_validate_json(plan)
+        settlements = [] if payment.marked_invoice else payment.settlements
+        rows = [(SETTLED, settlement_body(payment, GIVEN_BY_D365, 0, item, self._target.stated(item))) for item in settlements]
+        return [f"POST {name} {write_json(body).decode()}" for name, body in [(LINES, line_body(payment, GIVEN_BY_D365, 0)), *rows]]
 
     def refused(self, record: Record, piece: str, causes: tuple[Cause, ...]) -> Refusal:
         """A refused line leaves nothing. A line whose settlements are refused stays: nothing written is ever deleted by us."""
         if piece == LinePiece.name:
-            return Refusal(State.PARKED, causes)
+            taken = any(cause.code == NUMBER_TAKEN for cause in causes)
+            return Refusal(State.RETRYING if taken else State.PARKED, causes, again=self._formats_changed(record, causes))
         left = Cause("written-differs", record.label, f"{record.label}: its journal line is written, but it settles not all its invoices.")
         return Refusal(State.WRITTEN, (*causes, left), dict(record.progress))
+
+    def _formats_changed(self, record: Record, causes: tuple[Cause, ...]) -> bool:
+        """Whether D365 complained about segments because its dimension formats are others by now: then the next run plans anew."""
+        company = self._slice.connection.company(record.facts["company"])
+        complained = any(cause.code == "dimension-segments" for cause in causes)
+        return complained and self._slice.systems.reference(company).formats_changed()
 
     def verify(self, record: Record, plan: str) -> tuple[Cause, ...]:
         """Compare with the plan; a settlement row that D365 left away in silence is written once more."""
         if record.progress.get("posted"):
             return ()
         payment = PaymentPlan.model_validate_json(plan)
-        settlements = SettlementsPiece(self._target, payment)
-        if settlements.missing(record):
-            settlements.send(record)
-            self._slice.report.count("repaired")
+        refused = self._repair(record, payment)
         journal, number = record.progress[JOURNAL], int(record.progress[LINE])
         lines = self._target.lines(payment.company, journal, number, payment.payment_id)
         line = next((item for item in lines if item.journal == journal and item.number == number), None)
-        return differences(payment, line, self._target.settled(journal, number))
+        found = differences(payment, line, self._target.settled(payment.company, journal, number), self._target.stated)
+        return (*refused, *found, *_on_hold(payment))
 
-    def watch(self, records: Sequence[Record]) -> Iterator[Posted]:
-        """A payment is posted when its journal is."""
-        journals: dict[tuple[str, str], bool] = {}
-        for record in records:
-            if record.progress.get("posted") or self._is_posted(journals, record.facts["company"], record.progress[JOURNAL]):
-                yield Posted(record, f"Posted in D365 with journal {record.progress.get(JOURNAL) or '(unknown)'}.")
+    def _repair(self, record: Record, payment: PaymentPlan) -> tuple[Cause, ...]:
+        """Write once more what D365 left away in silence. What it refuses now is reported."""
+        settlements = SettlementsPiece(self._target, payment)
+        if not settlements.missing(record):
+            return ()
+        try:
+            settlements.send(record)
+        except FixData as error:
+            return error.causes
+        self._slice.report.count("repaired")
+        return ()
 
-    def _is_posted(self, journals: dict[tuple[str, str], bool], company: str, journal: str) -> bool:
-        if (company, journal) not in journals:
-            header = self._target.journal(company, journal)
-            journals[company, journal] = header is not None and header.is_posted
-        return journals[company, journal]
+    def extras(self, record: Record) -> Sequence[Extra]:
+        """The settlements of a line that another journal's mark kept away: they follow when the mark is gone."""
+        if all(cause.code != MARKED_ELSEWHERE for cause in record.causes):
+            return ()
+        payment = PaymentPlan.model_validate_json(self._slice.ledger.text(record.plan))
+        return [Extra(LateSettlements(self._target, payment), MARKED_ELSEWHERE, frozenset({MARKED_ELSEWHERE, "written-differs"}))]
+
+    def watch(self, records: Sequence[Record]) -> Iterator[Posted | Noticed]:
+        """A payment is posted when its journal is. One whose line or journal is gone without that was deleted by a person."""
+        for company, of_company in by_company(records).items():
+            yield from Watch(self._target, company, of_company).seen()
 
     def changed(self, record: Record, document: NewRecord) -> tuple[Cause, ...]:
         """Any later move of a written payment but its settlement is for a person, saying whether its journal is posted."""
@@ -132,6 +173,13 @@ class Payments:
 
     def close(self) -> None:
         """Nothing is acknowledged for payments."""
+
+
+def _on_hold(payment: PaymentPlan) -> tuple[Cause, ...]:
+    if not payment.held:
+        return ()
+    sentence = f"Payment {payment.payment_id} was made to {payment.invoice_account}, on hold ({payment.held}) in D365; it is recorded."
+    return (Cause("vendor-payment-hold", f"vendor {payment.invoice_account}", sentence),)
 
 
 def stage() -> Deliver:

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from sync.avid.models import AvidPayment, PaymentKind, PaymentState, Remittance
 from sync.causes import Cause
-from sync.connections.document import Company, Connection, MixedDimensions, PaymentMethod, Policy, PostingDates
+from sync.connections.document import Company, Connection, MixedDimensions, PaymentMethod, Policy, PostingDates, Settlement
 from sync.d365.reference import CompanyReference
-from sync.d365.rows import VendorTransaction
+from sync.d365.rows import Vendor, VendorTransaction
 from sync.engine.delivery import Leave, Park, Ready, Verdict
 from sync.stages.payments.plan import PaymentPlan, PlannedSettlement
 from sync.values import money_text
@@ -62,6 +62,7 @@ class PaymentCheck:
     def __post_init__(self) -> None:
         self._causes: list[Cause] = []
         self._name = f"Payment {self.payment.id}"
+        self._mixed: list[str] = []
 
     def verdict(self) -> Verdict:
         """Ready with the plan, Park with every cause, or Leave when it is never written."""
@@ -77,16 +78,18 @@ class PaymentCheck:
         if self._causes:
             return Park(tuple(self._causes))
         day = self._day(company)
-        self._amounts()
-        account = self._invoice_account(company)
+        self._causes += amount_causes(self.payment)
+        vendor = self._vendor(company)
+        account = vendor.invoice_account if vendor is not None else self.payment.payee_id
         settlements = [
             settlement for item in self.payment.remittances if (settlement := self._settlement(company, account, item)) is not None
         ]
         account_dimensions, offset_dimensions = self._dimensions(company, settlements)
-        if self._causes or method is None or day is None:
+        if self._causes or method is None or day is None or vendor is None:
             return Park(tuple(self._causes))
-        plan = self._plan(company, method, day, account, settlements, account_dimensions, offset_dimensions)
-        return Ready(plan.model_dump_json(), facts={"company": company.id, "invoice_account": account, "day": day.isoformat()})
+        plan = self._plan(company, method, day, vendor, settlements, account_dimensions, offset_dimensions)
+        facts = {"company": company.id, "invoice_account": account, "day": day.isoformat(), "mixed": ", ".join(self._mixed)}
+        return Ready(plan.model_dump_json(), facts=facts)
 
     # --- state and policy --------------------------------------------------------------------------------------------------------
 
@@ -172,31 +175,14 @@ class PaymentCheck:
         )
         return None
 
-    def _amounts(self) -> None:
-        payment = self.payment
-        if payment.amount <= 0:
-            self._park("field-invalid", self._name, f"{self._name}: the amount {money_text(payment.amount)} is not positive.", "Amount")
-        if not payment.remittances:
-            self._park("field-missing", self._name, f"{self._name} names no invoices.", "Remittances")
-            return
-        for item in payment.remittances:
-            if item.gross - item.discount != item.net:
-                sentence = f"{self._name}, invoice {item.number}: {item.gross} less {item.discount} is not {item.net}."
-                self._park("sum-differs", self._name, sentence, "Remittances.Net")
-        total = sum((item.net for item in payment.remittances), Decimal(0))
-        if total != payment.amount:
-            sentence = f"{self._name}: its invoices add up to {money_text(total)}, the payment is {money_text(payment.amount)}."
-            self._park("sum-differs", self._name, sentence, "Amount")
-
-    def _invoice_account(self, company: Company) -> str:
+    def _vendor(self, company: Company) -> Vendor | None:
         account = self.payment.payee_id
         vendor = self.books.reference(company).vendor(account) if account else None
         if vendor is None:
             self._park(
                 "vendor-missing", f"vendor {account}", f"{self._name}: vendor {account or '(none)'} does not exist in company {company.id}."
             )
-            return account
-        return vendor.invoice_account
+        return vendor
 
     # --- settlements -------------------------------------------------------------------------------------------------------------
 
@@ -240,9 +226,18 @@ class PaymentCheck:
         if row.due_day is None:
             self._park("due-dates", name, f"{self._name}: {name} has no due date in D365.", "Remittances.Number")
             return None
+        self._mode(item, row, name)
         return PlannedSettlement(
             invoice_account=account, number=row.invoice, due_day=row.due_day, gross=item.gross, discount=item.discount, net=item.net
         )
+
+    def _mode(self, item: Remittance, row: VendorTransaction, name: str) -> None:
+        """MarkedInvoice settles one whole invoice without discount, nothing else (contracts/d365-fo.md §6)."""
+        if self.books.connection.policies.settlement is not Settlement.MARKED_INVOICE:
+            return
+        if len(self.payment.remittances) > 1 or item.discount or item.gross != row.remaining:
+            sentence = f"{self._name}: MarkedInvoice settles one whole invoice without discount; {name} would take a settlement row."
+            self._park("settlement-mode", self._name, sentence, "policies.settlement")
 
     # --- dimensions --------------------------------------------------------------------------------------------------------------
 
@@ -261,6 +256,7 @@ class PaymentCheck:
             weights[value] = weights.get(value, Decimal(0)) + abs(amount)
         if len(weights) <= 1:
             return next(iter(weights), "")
+        self._mixed.append(name)
         policy = self.books.connection.policies.mixed_dimensions
         if policy is MixedDimensions.PARK:
             sentence = f"{self._name} pays distributions of different {name}: {', '.join(sorted(weights))}."
@@ -274,12 +270,13 @@ class PaymentCheck:
         company: Company,
         method: PaymentMethod,
         day: date,
-        account: str,
+        vendor: Vendor,
         settlements: Sequence[PlannedSettlement],
         account_dimensions: str,
         offset_dimensions: str,
     ) -> PaymentPlan:
-        payment = self.payment
+        payment, account, reference = self.payment, vendor.invoice_account, self.books.reference(company)
+        marked = self.books.connection.policies.settlement is Settlement.MARKED_INVOICE
         is_check = payment.kind is PaymentKind.CHECK
         shown = " ".join(part for part in ("AvidPay", payment.id, payment.method, payment.card_last_four) if part)
         return PaymentPlan(
@@ -289,7 +286,7 @@ class PaymentCheck:
             bank_account=method.bank_account,
             currency=payment.currency,
             invoice_account=account,
-            account_display=self.books.reference(company).formats.escape_account(account),
+            account_display=reference.formats.escape_account(account),
             amount=payment.amount,
             method=method.d365_method,
             day=day,
@@ -298,8 +295,30 @@ class PaymentCheck:
             text=shown,
             account_dimensions=account_dimensions,
             offset_dimensions=offset_dimensions,
+            marked_invoice=settlements[0].number if marked else "",
+            held=vendor.on_hold if reference.on_payment_hold(vendor) else "",
             settlements=tuple(settlements),
         )
 
     def _park(self, code: str, subject: str, sentence: str, field: str = "") -> None:
         self._causes.append(Cause(code, subject, sentence, field))
+
+
+def amount_causes(payment: AvidPayment) -> list[Cause]:
+    """The amount is positive, each remittance and all together add up to the cent (contracts/avidxchange.md §3, Methods)."""
+    name = f"Payment {payment.id}"
+    causes: list[Cause] = []
+    if payment.amount <= 0:
+        sentence = f"{name}: the amount {money_text(payment.amount)} is not positive."
+        causes.append(Cause("field-invalid", name, sentence, "Amount"))
+    if not payment.remittances:
+        return [*causes, Cause("field-missing", name, f"{name} names no invoices.", "Remittances")]
+    for item in payment.remittances:
+        if item.gross - item.discount != item.net:
+            sentence = f"{name}, invoice {item.number}: {item.gross} less {item.discount} is not {item.net}."
+            causes.append(Cause("sum-differs", name, sentence, "Remittances.Net"))
+    total = sum((item.net for item in payment.remittances), Decimal(0))
+    if total != payment.amount:
+        sentence = f"{name}: its invoices add up to {money_text(total)}, the payment is {money_text(payment.amount)}."
+        causes.append(Cause("sum-differs", name, sentence, "Amount"))
+    return causes

@@ -1,4 +1,4 @@
-"""Our payment journals: one per company, journal name, bank account, currency and day, until it is full or posted; then a new one.
+"""Our payment journals: one per company, journal name, bank account, currency and day (or run), until it is full or posted; then a new one.
 
 A journal is found again by the marker in its description, so that a lost reply never leaves two. Its row `j:<key>:<number>` in the
 payments' partition holds the next line number, which a payment takes in the same transaction as its claim (contracts/d365-fo.md §6).
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from sync.connections.document import JournalPer
 from sync.engine.delivery import Reservation
 from sync.engine.model import Slice
 from sync.errors import Blocked, FixData, OutcomeUnknown, SignInAgain, TryLater
@@ -59,12 +60,26 @@ class JournalBook:
         """Journals that D365 refused in this slice, by marker: the payments of one bank account ask for it once."""
 
     def reserve(self, record: Record, plan: PaymentPlan) -> Reservation:
-        """The journal and line number of a payment, fixed with its claim. What is fixed already stays, unless its journal was closed."""
-        journal = self._open(plan)
-        if record.progress.get(JOURNAL) == journal.batch and record.progress.get(LINE):
+        """The journal and line number of a payment, fixed with its claim. What is fixed already stays, as long as it can be used.
+
+        A number that a person's own line has taken is passed over.
+        """
+        if self._has_its_place(record, plan):
             return Reservation()
-        taken = replace(journal, next_line=journal.next_line + 1)
-        return Reservation({JOURNAL: journal.batch, LINE: str(journal.next_line)}, (Replace(self._row(taken)),))
+        journal = self._open(plan)
+        number = journal.next_line
+        while self._target.is_taken(plan.company, journal.batch, number):
+            number += 1
+        taken = replace(journal, next_line=number + 1)
+        return Reservation({JOURNAL: journal.batch, LINE: str(number)}, (Replace(self._row(taken)),))
+
+    def _has_its_place(self, record: Record, plan: PaymentPlan) -> bool:
+        """Whether the place of an earlier claim is still good. It is asked right after a look that did not find the payment there."""
+        batch, line = record.progress.get(JOURNAL, ""), record.progress.get(LINE, "")
+        if not batch or not line:
+            return False
+        header = self._target.journal(plan.company, batch)
+        return header is not None and not header.is_posted and not self._target.is_taken(plan.company, batch, int(line))
 
     def _open(self, plan: PaymentPlan) -> Journal:
         """The journal that takes this payment: known, in D365, not posted, not full. Raises Blocked while its outcome is unknown."""
@@ -81,8 +96,9 @@ class JournalBook:
                 journal = self._save(replace(journal, closed=True))
 
     def _last(self, plan: PaymentPlan) -> Journal:
-        day = self._slice.ports.clock.now().date().isoformat()
-        key = digest(self._slice.connection.id, plan.company, plan.journal_name, plan.bank_account, plan.currency, day)
+        per_day = self._slice.connection.policies.journal_per is JournalPer.DAY
+        since = self._slice.ports.clock.now().date().isoformat() if per_day else self._slice.run
+        key = digest(self._slice.connection.id, plan.company, plan.journal_name, plan.bank_account, plan.currency, since)
         prefix = f"j:{key}:"
         rows = list(self._slice.ports.tables.scan(LEDGER, self._place.partition, prefix, prefix + "~"))
         return _journal(rows[-1]) if rows else self._new(key, 1, plan.company, plan.journal_name)

@@ -39,4 +39,8 @@ class PaymentPlan(BaseModel):
     text: str
     account_dimensions: str
     offset_dimensions: str
+    marked_invoice: str = ""
+    """The one invoice that the line settles whole, where settlement rows are refused (policy `settlement`)."""
+    held: str = ""
+    """The hold that the vendor is on: reported, never in the way (contracts/d365-fo.md §6)."""
     settlements: tuple[PlannedSettlement, ...]

@@ -1,14 +1,21 @@
 """Reading a written payment back (design §3.5): a cut value is a failure, the settlement rows are the truth."""
 
+from collections.abc import Callable
+from decimal import Decimal
+
 from sync.causes import Cause
 from sync.d365.rows import JournalLine, SettledInvoice
-from sync.stages.payments.plan import PaymentPlan
+from sync.stages.payments.plan import PaymentPlan, PlannedSettlement
 from sync.values import fold, money_text
 
 Difference = tuple[str, str, str]
 
 
-def differences(plan: PaymentPlan, line: JournalLine | None, settled: list[SettledInvoice]) -> tuple[Cause, ...]:
+Stated = Callable[[PlannedSettlement], tuple[Decimal, Decimal]]
+"""A settlement's amount and discount as the environment reads them."""
+
+
+def differences(plan: PaymentPlan, line: JournalLine | None, settled: list[SettledInvoice], stated: Stated) -> tuple[Cause, ...]:
     """What D365 stored otherwise than was sent, one cause per field."""
     found = [("line", "written", "missing")] if line is None else _line(plan, line)
     there = {(fold(row.invoice_account), row.invoice): row for row in settled}
@@ -16,15 +23,28 @@ def differences(plan: PaymentPlan, line: JournalLine | None, settled: list[Settl
         row = there.get((fold(item.invoice_account), item.number))
         if row is None:
             found.append((f"settlement of invoice {item.number}", "marked", "not marked"))
-        elif row.discount != item.discount:
-            found.append((f"discount of invoice {item.number}", money_text(item.discount), money_text(row.discount)))
+        else:
+            found += _settlement(item, row, stated(item))
+    planned = {(fold(item.invoice_account), item.number) for item in plan.settlements}
+    found += [(f"settlement of invoice {key[1]}", "not marked", "marked") for key in sorted(there.keys() - planned)]
     return tuple(_cause(plan, field, sent, kept) for field, sent, kept in found)
+
+
+def _settlement(item: PlannedSettlement, row: SettledInvoice, stated: tuple[Decimal, Decimal]) -> list[Difference]:
+    amount, discount = stated
+    pairs = [
+        (f"settlement of invoice {item.number}", money_text(amount), money_text(row.amount)),
+        (f"discount of invoice {item.number}", money_text(discount), money_text(row.discount)),
+        (f"due date of invoice {item.number}", str(item.due_day), str(row.due_day)),
+    ]
+    return [pair for pair in pairs if pair[1] != pair[2]]
 
 
 def _line(plan: PaymentPlan, line: JournalLine) -> list[Difference]:
     pairs = [
         ("AccountDisplayValue", fold(plan.account_display), fold(line.account)),
         ("DebitAmount", money_text(plan.amount), money_text(line.debit)),
+        ("CreditAmount", money_text(Decimal(0)), money_text(line.credit)),
         ("CurrencyCode", plan.currency, line.currency),
         ("TransactionDate", str(plan.day), str(line.day)),
         ("TransactionText", plan.text, line.text),

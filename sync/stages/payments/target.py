@@ -1,10 +1,11 @@
 """Vendor payment journals in D365: the journal, its lines, what they settle (contracts/d365-fo.md §6)."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from sync.causes import Cause
-from sync.connections.document import SettlementAmount
+from sync.connections.document import Policies, SettlementAmount, SettlementSign
 from sync.d365.client import D365Client
 from sync.d365.entity import typed
 from sync.d365.errors import AlreadyThere
@@ -24,14 +25,15 @@ TRANSACTIONS: Final = VendorTransaction.SET
 PENDING: Final = PendingInvoice.SET
 JOURNAL: Final = "journal"
 LINE: Final = "line"
+NUMBER_TAKEN: Final = "conflict"
 
 
 class PaymentTarget:
     """The D365 side of payments."""
 
-    def __init__(self, d365: D365Client, settlement_amount: SettlementAmount) -> None:
+    def __init__(self, d365: D365Client, policies: Policies) -> None:
         self._d365 = d365
-        self._settlement_amount = settlement_amount
+        self._policies = policies
 
     # --- reading -----------------------------------------------------------------------------------------------------------------
 
@@ -67,10 +69,29 @@ class PaymentTarget:
         rows = self._d365.rows(LINES, where=where, select=JournalLine.SELECT, company=company)
         return [typed(JournalLine, row) for row in rows]
 
-    def settled(self, journal: str, number: int) -> list[SettledInvoice]:
-        """What a journal line settles. The child rows are the truth; JournalLineCompany is not always dataAreaId."""
+    def lines_of(self, company: str, payment_ids: Sequence[str]) -> list[JournalLine]:
+        """The journal lines with one of these PaymentIds; some twenty a request."""
+        rows = self._d365.by_keys(LINES, "PaymentId", sorted(set(payment_ids)), select=JournalLine.SELECT, company=company)
+        return [typed(JournalLine, row) for row in rows]
+
+    def is_taken(self, company: str, journal: str, number: int) -> bool:
+        """Whether the journal has a line with this number."""
+        where = all_of(eq("JournalBatchNumber", journal), eq("LineNumber", number))
+        rows = self._d365.rows(LINES, where=where, select=("dataAreaId", "JournalBatchNumber", "LineNumber"), company=company)
+        return any(True for _ in rows)
+
+    def stated(self, item: PlannedSettlement) -> tuple[Decimal, Decimal]:
+        """(amount, discount) of a settlement as this environment reads them."""
+        return stated_amounts(item, self._policies)
+
+    def settled(self, company: str, journal: str, number: int) -> list[SettledInvoice]:
+        """What a journal line settles of its own company's invoices. The child rows are the truth.
+
+        JournalLineCompany is not always dataAreaId, so it is not asked for; but journals of several companies can have one number.
+        """
         where = all_of(eq("JournalBatchNumber", journal), eq("JournalLineNumber", number))
-        return [typed(SettledInvoice, row) for row in self._d365.rows(SETTLED, where=where, select=SettledInvoice.SELECT)]
+        rows = [typed(SettledInvoice, row) for row in self._d365.rows(SETTLED, where=where, select=SettledInvoice.SELECT)]
+        return [row for row in rows if fold(row.invoice_company) == fold(company)]
 
     def marks(self, invoice_number: str) -> list[SettledInvoice]:
         """Every mark on invoices with this number."""
@@ -84,25 +105,39 @@ class PaymentTarget:
         row = self._d365.create(HEADERS, {"dataAreaId": company, "JournalName": journal_name, "Description": description})
         return typed(JournalHeader, row).number
 
-    def create_line(self, plan: PaymentPlan, journal: str, number: int) -> None:
-        """Write one journal line."""
-        self._create(LINES, line_body(plan, journal, number), f"payment {plan.payment_id}")
+    def create_line(self, plan: PaymentPlan, journal: str, number: int) -> int:
+        """Write one journal line. Returns its number: D365 may have given another one where ours was taken meanwhile."""
+        try:
+            row = self._d365.create(LINES, line_body(plan, journal, number))
+        except AlreadyThere as error:
+            raise FixData((_taken(plan, journal, number),), detail=error.detail) from error
+        return int(typed(JournalLine, row).number)
 
     def create_settlement(self, plan: PaymentPlan, journal: str, number: int, item: PlannedSettlement) -> None:
         """Write one settlement row."""
-        body = settlement_body(plan, journal, number, item, self._settlement_amount)
-        self._create(SETTLED, body, f"payment {plan.payment_id}, invoice {item.number}")
-
-    def _create(self, set_name: str, body: Mapping[str, Json], subject: str) -> None:
+        subject = f"payment {plan.payment_id}, invoice {item.number}"
         try:
-            self._d365.create(set_name, body)
+            self._d365.create(SETTLED, settlement_body(plan, journal, number, item, self.stated(item)))
         except AlreadyThere as error:
             raise FixData((Cause("refused", subject, f"D365 refused {subject}: {error.sentence}"),), detail=error.detail) from error
 
 
+def _taken(plan: PaymentPlan, journal: str, number: int) -> Cause:
+    sentence = f"Payment {plan.payment_id}: line {number} of journal {journal} was taken by another entry meanwhile; it takes the next one."
+    return Cause(NUMBER_TAKEN, f"journal {journal}", sentence)
+
+
+def stated_amounts(item: PlannedSettlement, policies: Policies) -> tuple[Decimal, Decimal]:
+    """(amount, discount) of a settlement: the amount gross or net, both signed as payment or as invoice (contracts/d365-fo.md §6)."""
+    amount = item.gross if policies.settlement_amount is SettlementAmount.GROSS else item.net
+    return (amount, item.discount) if policies.settlement_sign is SettlementSign.AS_PAYMENT else (-amount, -item.discount)
+
+
 def line_body(plan: PaymentPlan, journal: str, number: int) -> Mapping[str, Json]:
     """The journal line as it is sent. Both dimension fields carry the same default string, each switchable (contracts/d365-fo.md §6)."""
+    marked = {"MarkedInvoice": plan.marked_invoice, "MarkedInvoiceCompany": plan.company, "SettleVoucher": "SelectedTransact"}
     optional: dict[str, Json] = {
+        **(marked if plan.marked_invoice else {}),
         "CheckNumber": plan.check_number,
         "PaymentReference": plan.reference,
         "DefaultDimensionsForAccountDisplayValue": plan.account_dimensions,
@@ -128,8 +163,11 @@ def line_body(plan: PaymentPlan, journal: str, number: int) -> Mapping[str, Json
     }
 
 
-def settlement_body(plan: PaymentPlan, journal: str, number: int, item: PlannedSettlement, reading: SettlementAmount) -> Mapping[str, Json]:
-    """A settlement row as it is sent, always with an explicit discount, or D365 takes its own."""
+def settlement_body(
+    plan: PaymentPlan, journal: str, number: int, item: PlannedSettlement, stated: tuple[Decimal, Decimal]
+) -> Mapping[str, Json]:
+    """A settlement row as it is sent, always with an explicit discount, or D365 takes its own. `stated` is amount and discount."""
+    amount, discount = stated
     return {
         "JournalLineCompany": plan.company,
         "JournalBatchNumber": journal,
@@ -137,8 +175,8 @@ def settlement_body(plan: PaymentPlan, journal: str, number: int, item: PlannedS
         "InvoiceNumber": item.number,
         "InvoiceCompany": plan.company,
         "InvoiceDueDate": noon(item.due_day),
-        "SettlementAmountInInvoiceCurrency": item.gross if reading is SettlementAmount.GROSS else item.net,
-        "CashDiscountToTakeInInvoiceCurrency": item.discount,
+        "SettlementAmountInInvoiceCurrency": amount,
+        "CashDiscountToTakeInInvoiceCurrency": discount,
         "invoiceAccount": item.invoice_account,
     }
 
@@ -153,7 +191,7 @@ class LinePiece:
         self._plan = plan
 
     def look(self, record: Record) -> Sight:
-        """By its place and by PaymentId, unposted; then by PaymentId among the posted."""
+        """By its place and by PaymentId, unposted; then by PaymentId among the posted. Another's line at its place is nothing of ours."""
         journal, number = record.progress.get(JOURNAL, ""), int(record.progress.get(LINE, "0"))
         lines = self._target.lines(self._plan.company, journal, number, self._plan.payment_id)
         ours = [line for line in lines if line.payment_id == self._plan.payment_id]
@@ -162,8 +200,6 @@ class LinePiece:
         posted = self._target.paid(self._plan.company, self._plan.payment_id)
         if posted:
             return self._posted(posted[0], record)
-        if lines:
-            raise FixData((self._taken(lines[0]),))
         return Nothing()
 
     def _with_our_id(self, line: JournalLine, record: Record) -> Sight:
@@ -185,38 +221,7 @@ class LinePiece:
         sentence = f"Payment {self._plan.payment_id} is {money_text(self._plan.amount)} in AvidXchange; D365 holds {amount} in {shown}."
         return Cause("conflict", f"payment {self._plan.payment_id}", sentence)
 
-    def _taken(self, line: JournalLine) -> Cause:
-        sentence = f"Payment {self._plan.payment_id}: line {line.number} of journal {line.journal} was taken by another entry meanwhile."
-        return Cause("conflict", f"journal {line.journal}", sentence)
-
     def send(self, record: Record) -> Mapping[str, str]:
         """Write the line."""
-        self._target.create_line(self._plan, record.progress[JOURNAL], int(record.progress[LINE]))
-        return {}
-
-
-class SettlementsPiece:
-    """One settlement row per remittance, under one intent; rows that are there are not sent again."""
-
-    name = "settlements"
-
-    def __init__(self, target: PaymentTarget, plan: PaymentPlan) -> None:
-        self._target = target
-        self._plan = plan
-
-    def look(self, record: Record) -> Sight:
-        """Found when every row is there; a posted line has settled already."""
-        return Found() if record.progress.get("posted") or not self.missing(record) else Nothing()
-
-    def send(self, record: Record) -> Mapping[str, str]:
-        """Write the missing rows, one after another."""
-        for item in self.missing(record):
-            self._target.create_settlement(self._plan, record.progress[JOURNAL], int(record.progress[LINE]), item)
-        return {}
-
-    def missing(self, record: Record) -> Sequence[PlannedSettlement]:
-        """The rows D365 does not hold. The number must match exactly, blanks included."""
-        there = {
-            (fold(row.invoice_account), row.invoice) for row in self._target.settled(record.progress[JOURNAL], int(record.progress[LINE]))
-        }
-        return [item for item in self._plan.settlements if (fold(item.invoice_account), item.number) not in there]
+        number = self._target.create_line(self._plan, record.progress[JOURNAL], int(record.progress[LINE]))
+        return {LINE: str(number)}
