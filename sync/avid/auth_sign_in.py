@@ -164,8 +164,8 @@ class TokenSource:
         status, door, until = response.status, self._door, self._ports.clock.now() + REFUSED_FOR
         if 200 <= status < 300:
             return self._token(response.body)
-        if status >= 500 or is_busy(response.body, self._profile.envelope):
-            return self._unwell(f"AvidXchange is busy or not well and did not let us sign in ({status}); it is tried again later.")
+        if is_busy(response.body, self._profile.envelope):
+            return self._unwell(f"AvidXchange is busy and did not let us sign in ({status}); it is tried again later.")
         if status in REFUSALS:
             return Failure(f"AvidXchange refuses the sign-in ({status}): {door.remedy}.", until, credentials.mark, "avidxchange.auth")
         sentence = f"AvidXchange has no sign-in at {door.url} ({status}): check {door.address_entry}."

@@ -95,3 +95,10 @@ def test_a_wrong_override_names_its_entry(name: str, value: str | int | bool) ->
         PROFILE.with_overrides({name: value})
     assert caught.value.field.startswith(f"avidxchange.profile.{name}")
     assert f"avidxchange.profile.{name}" in caught.value.sentence
+
+
+@pytest.mark.parametrize(("name", "value"), [("user_token", "companytoken"), ("session", "authorization"), ("company", "Authorization")])
+def test_two_values_of_one_call_need_two_headers(name: str, value: str) -> None:
+    with pytest.raises(FixConfiguration, match=f"{name} need names of their own") as caught:
+        PROFILE.with_overrides({f"headers.{name}": value})
+    assert caught.value.field == "avidxchange.profile.headers"
