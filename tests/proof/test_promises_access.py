@@ -101,7 +101,7 @@ def test_rotated_secrets_are_read_again_when_they_are_refused() -> None:
     facts, secrets = world.connection, Cached(deployment.secrets.values)
     deployment.secrets = secrets
     run(deployment)
-    world.avid.rotate("another-company-token", "another-user-token")
+    world.avid.rotate(company_token="another-company-token", user_token="another-user-token")
     deployment.entra.register_app(facts["tenant"], facts["client_id"], "another-client-secret")
     secrets.values["thornquill-avid-company-token"] = "another-company-token"
     secrets.values["thornquill-avid-user-token"] = "another-user-token"
@@ -138,7 +138,7 @@ def test_secrets_are_nowhere_but_in_key_vault(caplog: pytest.LogCaptureFixture) 
     deployment, world = deployed_firm()
     facts = world.connection
     run(deployment)
-    world.avid.rotate("rotated-company-token-value", "rotated-user-token-value")
+    world.avid.rotate(company_token="rotated-company-token-value", user_token="rotated-user-token-value")
     run(deployment)
     deployment.entra.register_app(facts["tenant"], facts["client_id"], "rotated-client-secret-value")
     run(deployment)

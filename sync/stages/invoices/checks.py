@@ -1,14 +1,15 @@
 """Every check before D365, with all its causes, and the plan when there are none (contracts/avidxchange.md §3, contracts/d365-fo.md §5)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Final
 
 from sync.avid.models import AvidInvoice, CodeGroup, Distribution
 from sync.causes import Cause
 from sync.connections.document import MAIN_ACCOUNT, Company, Connection, PostingDates, PurchaseOrders
-from sync.d365.reference import CompanyReference
+from sync.d365.reference import CompanyReference, Reason
 from sync.d365.rows import PurchaseOrder, Vendor
 from sync.engine.delivery import Park, Ready, Verdict
 from sync.stages.invoices.plan import InvoicePlan, PlannedLine, invoice_marker
@@ -192,13 +193,15 @@ class InvoiceCheck:
         reason = self._books.reference.usable_account(account, day)
         if reason is not None:
             code = "account-missing" if reason == "missing" else "account-not-usable"
-            self._park(code, f"main account {account}", f"{self._name}, line {number}: main account {account} is {reason}.", MAIN_ACCOUNT)
+            self._park(
+                code, f"main account {account}", f"{self._name}, line {number}: main account {account} {said(reason, day)}.", MAIN_ACCOUNT
+            )
 
     def _check_value(self, number: int, name: str, value: str, day: date) -> None:
         reason = self._books.reference.usable_value(name, value, day)
         if reason is not None:
             code = "dimension-missing" if reason == "missing" else "dimension-not-usable"
-            self._park(code, f"{name} {value}", f"{self._name}, line {number}: {name} {value} is {reason}.", name)
+            self._park(code, f"{name} {value}", f"{self._name}, line {number}: {name} {value} {said(reason, day)}.", name)
         elif self._books.reference.formats.missing([name]):
             sentence = f"{name} is not in both active dimension formats of D365, so D365 would drop it without a word."
             self._park("dimension-not-in-format", f"dimension {name}", sentence, name)
@@ -252,6 +255,22 @@ def total_causes(invoice: AvidInvoice, name: str) -> list[Cause]:
         sentence = f"{name}: the lines add up to {money_text(total)}, the invoice says {money_text(invoice.gross)}."
         causes.append(Cause("sum-differs", name, sentence, "GrossAmount"))
     return causes
+
+
+def said(reason: Reason, day: date) -> str:
+    """Why an account or a value cannot be used, as the end of a sentence."""
+    if reason in ("not yet active", "expired"):
+        return f"is {'not active yet' if reason == 'not yet active' else 'no longer active'} on {day}"
+    return REASONS[reason]
+
+
+REASONS: Final[Mapping[Reason, str]] = {
+    "missing": "does not exist",
+    "suspended": "is suspended",
+    "total": "is a total, nothing can be posted to it",
+    "manual entry blocked": "is blocked for manual entry",
+    "other company": "belongs to another company",
+}
 
 
 def shared_values(lines: list[PlannedLine]) -> dict[str, str]:
