@@ -91,7 +91,8 @@ def command_test(interpreter: Interpreter, arguments: list[str]) -> int:
 
 
 def command_check(interpreter: Interpreter, arguments: list[str]) -> int:
-    return lint_and_types() or run_in_venv("python", "-m", "pytest", "-m", "not slow", *left_out(interpreter.version), *arguments)
+    quick = ("-m", "not slow and not whole")
+    return lint_and_types() or run_in_venv("python", "-m", "pytest", *quick, *left_out(interpreter.version), *arguments)
 
 
 def command_demo(_: Interpreter, arguments: list[str]) -> int:

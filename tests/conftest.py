@@ -2,10 +2,25 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from sandbox.azurite import Azurite
+
+HERE = Path(__file__).parent
+WHOLE = (
+    *("proof", "stages", "verbs", "contract", "sandbox", "storage", "ledger", "infra"),
+    *("engine/test_full_cycle.py", "avid/test_against_sandbox.py", "avid/test_fuzz.py", "avid/test_bounds.py", "d365/test_fuzz.py"),
+)
+"""Tests that run whole cycles, servers, storage emulators or fuzzers. `dev.py check` leaves them to `dev.py test`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what belongs to `WHOLE`."""
+    for item in items:
+        if item.path.relative_to(HERE).as_posix().startswith(WHOLE):
+            item.add_marker("whole")
 
 
 @pytest.fixture(scope="session")
