@@ -18,6 +18,7 @@ from sync.verbs.arguments import make_parser
 from sync.verbs.finding import find_one, the_connection
 from sync.verbs.lines import Line
 from sync.verbs.plain import as_plain
+from sync.verbs.write_check import Order
 
 WELL: Final = 0
 WRONG: Final = 1
@@ -68,11 +69,17 @@ Result = tuple[object, int]
 
 
 def _ping(console: Console) -> Result:
+    args, order = console.args, None
+    if args.write_check:
+        order = Order(args.company, args.vendor, console.confirm)
+    elif args.company or args.vendor:
+        raise FixConfiguration("--company and --vendor say where the write check writes: add --write-check.", field="--write-check")
+
     def shown(line: Line) -> None:
-        if not console.args.json:
+        if not args.json:
             print("\n".join(text.ping_line(line)), flush=True)
 
-    result = ping.ping(console.app, console.connection, shown)
+    result = ping.ping(console.app, console.connection, shown, order)
     return result, WELL if result.fits else WRONG
 
 

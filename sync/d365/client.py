@@ -16,6 +16,7 @@ from sync.values import fold
 
 PAGE_SIZE: Final = 5_000
 SHORTEST_CHAIN: Final = 200
+METADATA_BYTES: Final = 128 * 1024 * 1024
 LINK_SAFE: Final = "%/:?&=$'(),;@!*+~-._"
 
 
@@ -125,6 +126,12 @@ class D365Client:
         if response.status == 404 and not _is_unknown_set(response.body):
             return None
         return _row_of(_read(response, f"read {set_name}"), set_name)
+
+    def metadata(self) -> bytes:
+        """The description of all entity sets as XML ($metadata), for `sync/d365/metadata.py`."""
+        headers = {**_READ_HEADERS, "Accept": "application/xml"}
+        request = HttpRequest("GET", f"{self._base}$metadata", headers, max_bytes=METADATA_BYTES)
+        return _read(self._http.send(request, repeatable=True), "read $metadata")
 
     def create(self, set_name: str, body: Mapping[str, Json]) -> JsonRow:
         """Create a row; the whole row comes back, with defaults and numbers. AlreadyThere when its key exists. Never sent twice here."""

@@ -111,8 +111,16 @@ COMMANDS: Final = (
         "reach both systems and say what fits and what does not",
         "ping contoso",
         "Checks secrets, sign-in, companies and charts, dimension formats, journals, methods of payment, banks, entity sets, accounting "
-        "systems, code groups, policies, and how many documents start_from lets in. A failed check is a line; the others go on.",
-        (CONNECTION,),
+        "systems, code groups, policies, and how many documents start_from lets in. A failed check is a line; the others go on. It only "
+        "reads. With --write-check it asks first, and then writes one pending invoice of a cent (AVX-CHECK-...) to D365, says what became "
+        "of it there, and deletes it: 0 then also means that it was taken and is gone. When it cannot be deleted, it says which to delete.",
+        (
+            CONNECTION,
+            Argument("--write-check", "afterwards write a pending invoice of a cent, read it back, and delete it"),
+            Argument("--company", "the company that it is written to (default: the document's first)", "ID", default=""),
+            Argument("--vendor", "the vendor that it is written for (default: the first active one)", "ACCOUNT", default=""),
+            YES,
+        ),
     ),
     Command(
         "run",

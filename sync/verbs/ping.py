@@ -1,6 +1,7 @@
-"""`ping`: reach both systems with the customer's credentials and say whether they fit (design §5). Nothing is written.
+"""`ping`: reach both systems with the customer's credentials and say whether they fit (design §5).
 
-The checks of D365 are in `ping_d365.py`, those of AvidXchange in `ping_avid.py`; none stops at the first problem.
+The checks of D365 are in `ping_d365.py`, those of AvidXchange in `ping_avid.py`; none stops at the first problem. Nothing is written,
+unless the write check of `write_check.py` is asked for.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from sync.verbs.finding import the_connection
 from sync.verbs.lines import Line, Verdict, guarded, look, not_ok, ok
 from sync.verbs.ping_avid import AvidChecks
 from sync.verbs.ping_d365 import D365Checks
+from sync.verbs.write_check import PART, Order, write_check
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,22 @@ class Ping:
         return sum(line.verdict is verdict for line in self.lines)
 
 
-def ping(app: App, connection_id: str, shown: Callable[[Line], None] = lambda _: None) -> Ping:
-    """All checks, each line given to `shown` when it is known. FixConfiguration when there is no such connection."""
+def ping(app: App, connection_id: str, shown: Callable[[Line], None] = lambda _: None, order: Order | None = None) -> Ping:
+    """All checks, each line given to `shown` when it is known; with an order the write check after them.
+
+    FixConfiguration when there is no such connection, or when it has no such company.
+    """
+    connection = the_connection(app, connection_id)
+    if order is not None and order.company:
+        connection.company(order.company)
     lines: list[Line] = []
-    for line in _lines(app, the_connection(app, connection_id)):
+    for line in _lines(app, connection, order):
         lines.append(line)
         shown(line)
     return Ping(connection_id, all(line.verdict is not Verdict.NOT_OK for line in lines), tuple(lines))
 
 
-def _lines(app: App, connection: Connection) -> Iterator[Line]:
+def _lines(app: App, connection: Connection, order: Order | None) -> Iterator[Line]:
     yield from _secrets(app, connection)
     try:
         systems = app.systems(connection)
@@ -50,11 +58,14 @@ def _lines(app: App, connection: Connection) -> Iterator[Line]:
     for line in guarded("D365 sign-in", lambda: _d365_sign_in(app, connection)):
         signed_in.append(line)
         yield line
-    if all(line.verdict is Verdict.OK for line in signed_in):
+    d365_answers = all(line.verdict is Verdict.OK for line in signed_in)
+    if d365_answers:
         yield from D365Checks(connection, systems.d365).lines()
     else:
         yield look("D365", "Nothing else of D365 could be checked, because the sign-in does not work.")
     yield from AvidChecks(connection, systems.avid, app.ports.clock.now().date()).lines()
+    if order is not None and d365_answers:
+        yield from guarded(PART, lambda: write_check(app, connection, systems.d365, order))
 
 
 def _secrets(app: App, connection: Connection) -> Iterator[Line]:

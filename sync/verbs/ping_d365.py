@@ -1,58 +1,22 @@
-"""What `ping` asks of D365 (contracts/d365-fo.md §6, §7 and §12): companies, charts, dimensions, journals, methods, banks, entity sets."""
+"""What `ping` asks of D365 (contracts/d365-fo.md §6, §7): companies, charts, dimensions, journals, methods, banks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
 from sync.connections.document import MAIN_ACCOUNT, Company, Connection
 from sync.d365.client import D365Client
 from sync.d365.dimensions import read_formats
-from sync.d365.entity import Entity, typed
+from sync.d365.entity import typed
 from sync.d365.literals import eq
-from sync.d365.rows import (
-    DimensionOverride,
-    DimensionValue,
-    JournalHeader,
-    JournalLine,
-    JournalName,
-    Ledger,
-    MainAccount,
-    MainAccountOverride,
-    PaymentMethodRow,
-    PaymentTerm,
-    PendingInvoice,
-    PendingInvoiceLine,
-    PostedInvoice,
-    PurchaseOrder,
-    SettledInvoice,
-    Vendor,
-    VendorTransaction,
-)
-from sync.errors import SyncError
+from sync.d365.rows import JournalName, Ledger, MainAccount, PaymentMethodRow
 from sync.values import fold
 from sync.verbs.lines import Line, guarded, look, not_ok, ok
+from sync.verbs.ping_entities import EntityChecks
 
 VENDOR_PAYMENT: Final = "Payment"
 """LedgerJournalType of a vendor payment journal; customers' payments are `CustPayment`."""
 ACTIVE_BANK: Final = "ActiveForAllTransactions"
-USED_SETS: Final[Sequence[type[Entity]]] = (
-    Vendor,
-    MainAccount,
-    MainAccountOverride,
-    DimensionValue,
-    DimensionOverride,
-    PaymentTerm,
-    PurchaseOrder,
-    PendingInvoice,
-    PendingInvoiceLine,
-    PostedInvoice,
-    VendorTransaction,
-    JournalHeader,
-    JournalLine,
-    SettledInvoice,
-)
-GATE_KEEPERS: Final = frozenset({PostedInvoice.SET, VendorTransaction.SET})
-"""Without these, invoices and payments do not start (contracts/d365-fo.md §5)."""
 
 
 class D365Checks:
@@ -70,7 +34,7 @@ class D365Checks:
             yield from guarded("D365 journal", partial(self._journal, company))
             yield from guarded("D365 methods", partial(self._methods, company))
             yield from guarded("D365 banks", partial(self._banks, company))
-        yield from self._sets()
+        yield from EntityChecks(self._connection, self._d365).lines()
 
     # --- companies and charts ----------------------------------------------------------------------------------------------------
 
@@ -196,22 +160,6 @@ class D365Checks:
                 yield look(part, f"Bank account {name} of {company.id} is in {currency}, the company's payments are in {company.currency}.")
         if fitting:
             yield ok(part, f"Bank accounts of {company.id} exist: {', '.join(fitting)}.")
-
-    # --- entity sets -------------------------------------------------------------------------------------------------------------
-
-    def _sets(self) -> Iterator[Line]:
-        """One row of every set that the stages read, with the fields that they ask for."""
-        readable = 0
-        for entity in USED_SETS:
-            try:
-                next(self._d365.rows(entity.SET, select=entity.SELECT, page_size=1), None)
-            except SyncError as error:
-                stops = " Without it, invoices and payments do not start." if entity.SET in GATE_KEEPERS else ""
-                yield not_ok("D365 entities", f"{entity.SET}: {error.sentence}{stops}")
-            else:
-                readable += 1
-        if readable:
-            yield ok("D365 entities", f"{readable} of {len(USED_SETS)} entity sets can be read, with every field that is used.")
 
 
 def _journal_problems(journal: JournalName) -> Iterator[tuple[str, str]]:
