@@ -7,20 +7,27 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from sandbox.azurite import Azurite
 from sync.storage.azure import AzureStorage, open_storage
 from sync.storage.names import CONNECTIONS, LEDGER, ensure
-
-pytest.importorskip("azure_functions_runtime", reason="needs Python 3.13 or newer")
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 HOST = ROOT / "tests" / "support" / "worker_library.py"
+
+
+@pytest.fixture(scope="module")
+def azurite() -> Iterator[str]:
+    """An emulator of its own: the app uses its real table names, and what other tests left there would be its customers."""
+    with Azurite() as server:
+        yield server.connection_string
 
 
 @dataclass
