@@ -16,9 +16,9 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
+from sandbox.simulator.seams import PlainSecrets, VirtualClock
 from sync.errors import FixConfiguration, TryLater
 from sync.secrets import VaultAuditKeys, VaultSecrets
-from tests.support.inprocess import PlainSecrets, VirtualClock
 
 VAULT = "https://contoso.vault.azure.net"
 CHALLENGE = 'Bearer authorization="https://login.microsoftonline.com/tenant", resource="https://vault.azure.net"'

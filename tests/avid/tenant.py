@@ -6,6 +6,7 @@ from sandbox.avid import AvidSwitches, AvidSystem, AvidTokens, AvidWorld
 from sandbox.avid.settings import auth_entry, auth_secrets, secret_name, token_host
 from sandbox.avid.switches import Auth
 from sandbox.network import Network
+from sandbox.simulator.seams import NetworkTransport, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage
 from sync.avid.auth import authorizer_of
 from sync.avid.auth_sign_in import SignIns
@@ -15,7 +16,6 @@ from sync.connections.document import AvidSettings
 from sync.http.client import HttpClient
 from sync.http.wire import HttpRequest
 from tests.http.support import MemoryGates
-from tests.support.inprocess import NetworkTransport, PlainSecrets, VirtualClock, make_ports
 
 HOST = "api.avid.example"
 PREFIX = "it"

@@ -2,11 +2,11 @@
 
 import pytest
 
+from sandbox.simulator.seams import PlainSecrets
 from sync.avid.auth import CompanyUserAuthorizer
 from sync.avid.profile import shipped_profile
 from sync.connections.document import CompanyUserTokens
 from sync.errors import FixConfiguration
-from tests.support.inprocess import PlainSecrets
 
 SETTINGS = CompanyUserTokens(company_token="contoso-company", user_token="contoso-user")
 

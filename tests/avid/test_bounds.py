@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from sandbox.simulator.seams import VirtualClock, make_ports
 from sandbox.storage import LocalStorage
 from sync.avid.client import AvidClient
 from sync.avid.envelopes import read_page, read_results
@@ -23,7 +24,6 @@ from sync.http.transport import RequestsTransport
 from sync.http.wire import MAX_BODY_BYTES, HttpRequest, HttpResponse
 from tests.avid.support import answered, query_of, saying
 from tests.http.support import MemoryGates
-from tests.support.inprocess import VirtualClock, make_ports
 
 ENVELOPE = shipped_profile().envelope
 MEGABYTE = 1024 * 1024

@@ -9,6 +9,7 @@ import pytest
 from sandbox.d365 import D365Switches
 from sandbox.faults import busy, gateway
 from sandbox.network import Network
+from sandbox.simulator.seams import NetworkTransport
 from sync.d365.dimensions import escape, split
 from sync.d365.entity import typed
 from sync.d365.literals import at_least, contains, eq
@@ -19,7 +20,6 @@ from sync.errors import FixConfiguration, FixData, OutcomeUnknown, SyncError, Th
 from tests.d365.support import BASE, HOST, Environment
 from tests.http.support import FunctionTransport, PlainAuthorizer
 from tests.sandbox.tiny_d365 import CLIENT, TENANT, Tiny
-from tests.support.inprocess import NetworkTransport
 
 HEADERS = "VendorInvoiceHeaders"
 HEADER: Mapping[str, Json] = {"dataAreaId": "usmf", "InvoiceAccount": "V-1", "InvoiceNumber": "A-1"}

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from sandbox.simulator.seams import VirtualClock
 from sync.d365.client import D365Client
 from sync.d365.wire import Json, write_json
 from sync.http.client import HttpClient
 from sync.http.wire import HttpRequest, HttpResponse
 from tests.http.support import Answer, FunctionTransport, MemoryGates, PlainAuthorizer, ports_with, script
-from tests.support.inprocess import VirtualClock
 
 HOST = "contoso.operations.dynamics.com"
 BASE = f"https://{HOST}"

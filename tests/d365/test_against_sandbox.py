@@ -9,6 +9,7 @@ import pytest
 from sandbox import hosts
 from sandbox.faults import Fault
 from sandbox.network import Network
+from sandbox.simulator.seams import NetworkTransport, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage
 from sandbox.web import Response
 from sync.connections.document import ClientSecret, D365Settings
@@ -27,7 +28,6 @@ from sync.http.client import HttpClient
 from sync.values import noon
 from tests.http.support import MemoryGates
 from tests.sandbox.tiny_d365 import CLIENT, SECRET, TENANT, URL, Tiny
-from tests.support.inprocess import NetworkTransport, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 
 HOST = URL.removeprefix("https://")
 HEADERS, LINES = "VendorInvoiceHeaders", "VendorInvoiceLines"

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from sandbox.simulator.seams import PlainIdentity, PlainSecrets, VirtualClock
 from sync.connections.document import ClientSecret, D365Settings
 from sync.d365.auth import EntraAuthorizer
 from sync.d365.wire import Json
@@ -13,7 +14,6 @@ from sync.errors import FixConfiguration, SyncError, Throttled, TryLater
 from sync.http.wire import HttpResponse, NotSent, Unclear
 from tests.d365.support import answer
 from tests.http.support import Answer, FunctionTransport, MemoryGates, ports_with, script
-from tests.support.inprocess import PlainIdentity, PlainSecrets, VirtualClock
 
 ENVIRONMENT = "https://contoso.operations.dynamics.com"
 SETTINGS = D365Settings(

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from sandbox.certificates import SignInCertificate, make_certificate
 from sandbox.entra_assertions import thumbprint
+from sandbox.simulator.seams import START, PlainIdentity, PlainSecrets, VirtualClock
 from sync.connections.document import Certificate, D365Settings, Federated
 from sync.d365.auth import PROBLEMS, EntraAuthorizer
 from sync.d365.auth_proofs import read_pair
@@ -24,7 +25,6 @@ from sync.errors import FixConfiguration, TryLater
 from sync.http.wire import HttpResponse
 from tests.d365.test_auth import ENVIRONMENT, refused, token
 from tests.http.support import Answer, FunctionTransport, MemoryGates, ports_with, script
-from tests.support.inprocess import START, PlainIdentity, PlainSecrets, VirtualClock
 
 TOKEN_URL = "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"
 FIRST, SECOND = make_certificate(START), make_certificate(START)

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.simulator.seams import START
 from sync.d365.batch import Operation
 from sync.d365.errors import AlreadyThere
 from sync.d365.wire import Json, write_json
 from sync.errors import FixData, OutcomeUnknown, SignInAgain, SyncError, Throttled
 from sync.http.wire import HttpResponse
 from tests.d365.support import BASE, Environment, refusal, scripted
-from tests.support.inprocess import START
 
 LINES = [Operation("POST", "VendorInvoiceLines", {"InvoiceLineNumber": number, "LineDescription": "ü\r\n--x"}) for number in (1, 2)]
 

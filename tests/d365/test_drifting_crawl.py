@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from sandbox.simulator.seams import NetworkTransport, VirtualClock
 from sandbox.worlds import build_contoso
 from sync.http.wire import HttpRequest
 from sync.stages.registry import every_stage
-from tests.support.inprocess import Bench, NetworkTransport, VirtualClock
+from tests.support.bench import Bench
 
 FIRST = "0000"
 

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from sandbox import hosts
+from sandbox.simulator.deployment import Deployment, deploy
+from sandbox.simulator.seams import START, VirtualClock
 from sandbox.worlds import build_contoso
 from sync.connections.document import Connection
-from tests.support.deployment import Deployment, deploy
-from tests.support.inprocess import START, VirtualClock
 
 
 def deployed() -> tuple[Deployment, Connection]:

@@ -12,6 +12,7 @@ import pytest
 from sandbox import hosts
 from sandbox.network import Network
 from sandbox.place import utc_now
+from sandbox.simulator.seams import PlainIdentity, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage
 from sandbox.tls import Sandbox
 from sandbox.web import Request, Response, System
@@ -24,7 +25,6 @@ from sync.http.transport import RequestsTransport
 from sync.http.wire import HttpRequest
 from tests.http.support import MemoryGates
 from tests.sandbox.tiny_d365 import CLIENT, SECRET, TENANT, URL, Tiny
-from tests.support.inprocess import PlainIdentity, PlainSecrets, VirtualClock, make_ports
 
 HOST = URL.removeprefix("https://")
 EVIL = "collector.example.com"

@@ -12,6 +12,7 @@ from sandbox.entra import Entra, ManagedIdentity, issuer, principal
 from sandbox.entra_assertions import EXCHANGE, Federation
 from sandbox.network import Network
 from sandbox.place import utc_now
+from sandbox.simulator.seams import NetworkTransport, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage
 from sandbox.tls import Sandbox
 from sandbox.web import System
@@ -26,7 +27,6 @@ from sync.http.wire import Transport
 from sync.identity import CredentialIdentity
 from tests.http.support import MemoryGates
 from tests.sandbox.tiny_d365 import CLIENT, SECRET, TENANT, URL, Tiny
-from tests.support.inprocess import NetworkTransport, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 
 HOST = URL.removeprefix("https://")
 HOME, IDENTITY = "22222222-2222-2222-2222-222222222222", "44444444-4444-4444-4444-444444444444"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from sandbox.simulator.seams import PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage
 from sync.app import App
 from sync.engine.model import End, Slice
@@ -12,7 +13,6 @@ from sync.http.wire import HttpRequest, HttpResponse
 from sync.messages import StageRun, decode
 from sync.settings import read_settings
 from sync.storage.names import STAGE_RUNS, ensure
-from tests.support.inprocess import PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 
 Work = Callable[[Slice], End]
 

@@ -11,12 +11,12 @@ from sandbox.avid import AvidSwitches
 from sandbox.avid.settings import SECRETS, auth_secrets
 from sandbox.avid.switches import Auth
 from sandbox.faults import Fault, busy
+from sandbox.simulator.deployment import Deployment, cycle, deploy, drain, next_delayed
+from sandbox.simulator.seams import VirtualClock
+from sandbox.simulator.turns import Killed, Turns
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 from sandbox.worlds.truth import compare
 from tests.avid.tenant import CachedSecrets
-from tests.support.deployment import Deployment, cycle, deploy, drain, next_delayed
-from tests.support.inprocess import VirtualClock
-from tests.support.turns import Killed, Turns
 
 HOUR = 3_600.0
 ROTATION_STEP = 300

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from sandbox.simulator.seams import VirtualClock, make_ports
 from sandbox.storage import LocalStorage
 from sync.http.wire import HttpRequest, HttpResponse
 from sync.ports import Ports
-from tests.support.inprocess import VirtualClock, make_ports
 
 Answer = HttpResponse | Exception
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from sandbox.simulator.seams import START, VirtualClock
 from sync.errors import FixConfiguration, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
 from sync.http.client import Crowd, HttpClient
 from sync.http.slots import SUCCESSES_PER_STEP, Slots
 from sync.http.wire import HttpRequest, HttpResponse, NotSent, Unclear
 from tests.http.support import Answer, FunctionTransport, MemoryGates, PlainAuthorizer, always, ports_with, script
-from tests.support.inprocess import START, VirtualClock
 
 HOST = "contoso.operations.dynamics.com"
 URL = f"https://{HOST}/data/VendorsV3"

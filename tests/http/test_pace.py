@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.simulator.seams import START, VirtualClock
 from sync.errors import TryLater
 from sync.http.client import Crowd, HttpClient
 from sync.http.pace import WINDOW, Pace
 from sync.http.slots import Slots
 from sync.http.wire import HttpRequest, HttpResponse
 from tests.http.support import Answer, FunctionTransport, MemoryGates, ports_with
-from tests.support.inprocess import START, VirtualClock
 
 HOST = "contoso.operations.dynamics.com"
 GET = HttpRequest("GET", f"https://{HOST}/data/X")

@@ -7,11 +7,11 @@ from threading import Barrier, Event
 
 import pytest
 
+from sandbox.simulator.seams import START, VirtualClock
 from sync.errors import FixConfiguration, TryLater
 from sync.http.tokens import NEXT_TRY, Token, Tokens, token_of
 from sync.ports import Ports
 from tests.http.support import ports_with, script
-from tests.support.inprocess import START, VirtualClock
 
 HOUR = timedelta(hours=1)
 

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.faults import Fault
 from sandbox.network import Network
+from sandbox.simulator.seams import START, NetworkTransport, VirtualClock, make_ports
 from sandbox.storage import LocalStorage, Operation
 from sandbox.web import Request, Response
 from sync.errors import Throttled
@@ -15,7 +16,6 @@ from sync.http.client import HttpClient
 from sync.http.wire import HttpRequest
 from sync.ledger.gates import FRESH, Gates
 from sync.storage.names import GATES, ensure
-from tests.support.inprocess import START, NetworkTransport, VirtualClock, make_ports
 
 HOST = "contoso.operations.dynamics.com"
 URL = f"https://{HOST}/data/X"

@@ -2,9 +2,9 @@
 
 import pytest
 
+from sandbox.simulator.deployment import Deployment
 from sandbox.worlds.model import World
 from tests.proof.virtual import deployed_firm, run
-from tests.support.deployment import Deployment
 
 
 @pytest.fixture(scope="session")

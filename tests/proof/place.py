@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.place import ROOT, Place, utc_now
+from sandbox.simulator.seams import PlainAuditKeys
 from sandbox.worlds.connection import connection_document
 from sandbox.worlds.model import World
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
@@ -24,7 +25,6 @@ from sync.ports import Ports
 from sync.storage.azure import open_storage
 from sync.storage.patient import patient
 from sync.system import SystemClock, SystemIds, SystemRandomness, ThreadExecutor, system_sleep
-from tests.support.inprocess import PlainAuditKeys
 
 MIDDLING: Final = PropertyFirmSize(vendors=45, accounts=40, buildings=18, invoices=24, payments=16)
 SOON: Final = {"unknown_settle_minutes": 0.1, "d365_read_timeout_seconds": 5}

@@ -10,6 +10,8 @@ from sandbox.avid import AvidSystem
 from sandbox.d365 import D365
 from sandbox.faults import Fault
 from sandbox.place import Place, utc_now
+from sandbox.simulator.deployment import Deployment
+from sandbox.simulator.seams import PlainAuditKeys
 from sandbox.web import Request, Response, System
 from sandbox.worlds.contoso import build_contoso
 from sandbox.worlds.model import World
@@ -23,8 +25,6 @@ from sync.storage.model import Row, Upsert, Value
 from sync.storage.names import CONNECTIONS, RECORD_RETRIES, REPLAYS, STAGE_RUNS
 from tests.proof import place as places
 from tests.proof.virtual import Document, amend, assert_truths_agree, deployed_contoso, deployed_firm, failures, record, run
-from tests.support.deployment import Deployment
-from tests.support.inprocess import PlainAuditKeys
 
 HEADERS = "VendorInvoiceHeaders"
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from sandbox.d365.table import Row
+from sandbox.simulator.deployment import Deployment
 from sandbox.worlds.contoso import SYSTEM
 from sandbox.worlds.model import ExpectedInvoice, World
 from sandbox.worlds.property_firm import PropertyFirmSize
@@ -27,7 +28,6 @@ from tests.proof.virtual import (
     run,
     writes,
 )
-from tests.support.deployment import Deployment
 
 HEADERS, PAYMENT_LINES = "VendorInvoiceHeaders", "VendorPaymentJournalLines"
 EVERY_KIND = PropertyFirmSize(vendors=60, accounts=40, buildings=18, invoices=48, payments=36)

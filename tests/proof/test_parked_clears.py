@@ -9,10 +9,10 @@ import pytest
 
 from sandbox.avid import Code, Invoice
 from sandbox.d365.table import Row
+from sandbox.simulator.deployment import Deployment
 from sandbox.worlds.contoso import SYSTEM
 from sandbox.worlds.model import World
 from tests.proof.virtual import Document, amend, codes_of, deployed_contoso, run, writes
-from tests.support.deployment import Deployment
 
 HEADERS, PAYMENT_LINES = "VendorInvoiceHeaders", "VendorPaymentJournalLines"
 INVOICE, NUMBER, PAYMENT = 9001, "AO-20417", 8001

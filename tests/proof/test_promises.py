@@ -15,6 +15,7 @@ from sandbox.d365.table import Row
 from sandbox.faults import Fault
 from sandbox.place import ROOT
 from sandbox.runner.functions import TIMER, load_functions
+from sandbox.simulator.deployment import Deployment, cycle
 from sandbox.web import Request, Response
 from sandbox.worlds.firm_setup import COMPANIES
 from sandbox.worlds.model import WRITE, World
@@ -29,7 +30,6 @@ from tests.proof.virtual import (
     post,
     run,
 )
-from tests.support.deployment import Deployment, cycle
 
 HEADERS, LINES = "VendorInvoiceHeaders", "VendorInvoiceLines"
 JOURNALS, PAYMENT_LINES, SETTLED = "VendorPaymentJournalHeaders", "VendorPaymentJournalLines", "VendorPaymentJournalLineSettledInvoices"

@@ -9,6 +9,8 @@ import pytest
 
 from sandbox.faults import Fault
 from sandbox.hosts import LOGIN
+from sandbox.simulator.deployment import Deployment, cycle
+from sandbox.simulator.seams import PlainSecrets
 from sandbox.worlds.contoso import build_contoso
 from sandbox.worlds.model import World
 from sync.verbs.lines import Verdict
@@ -21,8 +23,6 @@ from tests.proof.virtual import (
     run,
     writes,
 )
-from tests.support.deployment import Deployment, cycle
-from tests.support.inprocess import PlainSecrets
 
 
 def test_entra_signs_each_customer_in_at_its_own_tenant_and_environment() -> None:

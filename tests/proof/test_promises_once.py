@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.d365 import D365
+from sandbox.simulator.deployment import Deployment, cycle, drain
 from sandbox.web import Request, Response
 from sandbox.worlds.firm_setup import COMPANIES
 from sandbox.worlds.model import WRITE, World
@@ -27,7 +28,6 @@ from tests.proof.virtual import (
     run,
     writes,
 )
-from tests.support.deployment import Deployment, cycle, drain
 
 HEADERS, LINES = "VendorInvoiceHeaders", "VendorInvoiceLines"
 JOURNALS, PAYMENT_LINES, SETTLED = "VendorPaymentJournalHeaders", "VendorPaymentJournalLines", "VendorPaymentJournalLineSettledInvoices"

@@ -8,6 +8,8 @@ import pytest
 
 from sandbox.faults import Fault, busy
 from sandbox.network import Exchange
+from sandbox.simulator.deployment import Deployment, cycle
+from sandbox.simulator.turns import Turns
 from sandbox.worlds.model import WRITE
 from sync.ledger.model import State
 from sync.storage.model import Replace
@@ -23,8 +25,6 @@ from tests.proof.virtual import (
     run,
     writes,
 )
-from tests.support.deployment import Deployment, cycle
-from tests.support.turns import Turns
 
 HEADERS, PAYMENT_LINES = "VendorInvoiceHeaders", "VendorPaymentJournalLines"
 

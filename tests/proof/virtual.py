@@ -7,6 +7,8 @@ from typing import Any, Final
 from sandbox.avid import AvidSwitches
 from sandbox.d365.switches import D365Switches
 from sandbox.d365.table import Row
+from sandbox.simulator.deployment import Deployment, cycle, deploy, drain, next_delayed
+from sandbox.simulator.seams import VirtualClock
 from sandbox.worlds.contoso import build_contoso
 from sandbox.worlds.model import World
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
@@ -17,8 +19,6 @@ from sync.ledger.model import Failure, Place, Record, State
 from sync.messages import Replay, Selection, encode
 from sync.storage.names import CONTAINERS, QUEUES, REPLAYS, TABLES
 from sync.values import job_id
-from tests.support.deployment import Deployment, cycle, deploy, drain, next_delayed
-from tests.support.inprocess import VirtualClock
 
 MIDDLING: Final = PropertyFirmSize(vendors=45, accounts=40, buildings=18, invoices=24, payments=20)
 LONGEST_WAIT: Final = 3_600.0

@@ -17,9 +17,9 @@ from sandbox.entra import Entra, ManagedIdentity, issuer, principal
 from sandbox.entra_assertions import ASSERTION_TYPE, EXCHANGE, Federation, signed, thumbprint
 from sandbox.network import Network
 from sandbox.place import utc_now
+from sandbox.simulator.seams import START, VirtualClock
 from sandbox.tls import Sandbox
 from sandbox.web import Request
-from tests.support.inprocess import START, VirtualClock
 
 TENANT, HOME = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 CLIENT, IDENTITY = "33333333-3333-3333-3333-333333333333", "44444444-4444-4444-4444-444444444444"

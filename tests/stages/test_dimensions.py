@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from sandbox.simulator.seams import NetworkTransport, VirtualClock
 from sandbox.worlds import PropertyFirmSize, build_property_firm
 from sandbox.worlds.report import Comparison
 from sandbox.worlds.truth_reference import compare_codes
@@ -12,7 +13,7 @@ from sync.connections.document import parse_connection
 from sync.engine.model import End
 from sync.stages import dimensions, gl_accounts
 from sync.storage.names import CRAWLS
-from tests.support.inprocess import Bench, NetworkTransport, VirtualClock
+from tests.support.bench import Bench
 from tests.support.settings import amended
 
 

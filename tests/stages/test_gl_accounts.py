@@ -4,12 +4,13 @@ from datetime import date, timedelta
 
 import pytest
 
+from sandbox.simulator.seams import VirtualClock
 from sandbox.worlds import PropertyFirmSize, build_property_firm
 from sandbox.worlds.report import Comparison
 from sandbox.worlds.truth_reference import compare_codes
 from sync.errors import FixConfiguration
 from sync.stages import gl_accounts
-from tests.support.inprocess import Bench, VirtualClock
+from tests.support.bench import Bench
 from tests.support.settings import amended
 
 ACCOUNT = "777100"

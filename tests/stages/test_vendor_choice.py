@@ -14,7 +14,7 @@ from sync.ledger.model import Place
 from sync.stages import vendors
 from sync.stages.vendor_rows import VendorMapping
 from tests.stages.test_vendors import SYSTEM, add, bench_of, change, held
-from tests.support.inprocess import Bench
+from tests.support.bench import Bench
 from tests.support.settings import amended
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from sandbox.simulator.seams import NetworkTransport
 from sandbox.worlds.report import Comparison
 from sandbox.worlds.truth_reference import compare_vendors
 from sync.errors import TryLater
@@ -11,7 +12,7 @@ from sync.http.wire import HttpRequest
 from sync.ledger.model import Place
 from sync.stages import vendors
 from tests.stages.test_vendors import SYSTEM, add, bench_of, held
-from tests.support.inprocess import Bench, NetworkTransport
+from tests.support.bench import Bench
 from tests.support.settings import amended
 
 PRIMARY = {"AddressStreet": "1 Main St", "AddressCity": "Reno", "AddressCountryRegionISOCode": "US"}

@@ -9,6 +9,7 @@ from sandbox.avid import AvidSwitches
 from sandbox.avid.wire import Row
 from sandbox.d365.world import D365World
 from sandbox.faults import Fault, gateway
+from sandbox.simulator.seams import VirtualClock
 from sandbox.worlds import PropertyFirmSize, build_property_firm
 from sandbox.worlds.report import Comparison
 from sandbox.worlds.truth_reference import compare_vendors
@@ -21,7 +22,7 @@ from sync.ledger.model import Place
 from sync.stages import vendors
 from sync.stages.crawling import Fitting
 from sync.stages.vendor_rows import VendorMapping
-from tests.support.inprocess import Bench, VirtualClock
+from tests.support.bench import Bench
 
 SYSTEM = 0
 """Index of the company whose vendors the tests change."""

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from sandbox.simulator.seams import PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage, LocalTables
 from sync.app import App
 from sync.connections.document import Connection, parse_connection
@@ -22,7 +23,6 @@ from sync.settings import Settings
 from sync.stages import vendors
 from sync.storage.model import Change
 from sync.storage.names import LEDGER, ensure
-from tests.support.inprocess import PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 
 COUNT: Final = 100_000
 PAGE: Final = 5_000

@@ -7,14 +7,14 @@ from typing import Self
 
 from sandbox.avid import Invoice
 from sandbox.d365.switches import D365Switches
+from sandbox.simulator.deployment import Deployment, cycle, deploy
+from sandbox.simulator.seams import VirtualClock
 from sandbox.worlds.model import ExpectedInvoice, ExpectedPayment, World
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 from sync.app import App
 from sync.ledger.model import NO_COMPANY, Failure, Place, Record
 from sync.stages.invoices.discovery import invoice_key
 from sync.stages.payments.discovery import payment_key
-from tests.support.deployment import Deployment, cycle, deploy
-from tests.support.inprocess import VirtualClock
 
 
 @dataclass

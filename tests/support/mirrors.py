@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import cast
 
+from sandbox.simulator.seams import PlainAuditKeys, VirtualClock, make_ports
 from sandbox.storage import LocalStorage
 from sync.causes import Cause
 from sync.connections.document import Company, Connection, parse_connection
@@ -21,7 +22,6 @@ from sync.ledger.store import Ledger
 from sync.outcomes import ItemResult
 from sync.storage.names import CRAWLS, ensure
 from sync.values import key_digest
-from tests.support.inprocess import PlainAuditKeys, VirtualClock, make_ports
 
 
 @dataclass(frozen=True)

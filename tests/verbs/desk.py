@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from sandbox.simulator.deployment import Deployment, cycle, deploy, drain
+from sandbox.simulator.seams import VirtualClock
 from sandbox.worlds.model import World
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 from sync import cli
 from sync.app import App
 from sync.connections.document import Connection
-from tests.support.deployment import Deployment, cycle, deploy, drain
-from tests.support.inprocess import VirtualClock
 
 ID = "thornquill"
 WIDEST = 120

@@ -11,6 +11,7 @@ from sandbox.avid.settings import auth_entry, auth_secrets, token_host
 from sandbox.d365 import D365
 from sandbox.entra import Entra
 from sandbox.network import Network
+from sandbox.simulator.seams import NetworkTransport, PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage, Message
 from sandbox.worlds.connection import connection_document, secret_names
 from sandbox.worlds.model import World
@@ -21,7 +22,6 @@ from sync.errors import StorageConflict
 from sync.messages import RecordRetry, Replay, StageRun, decode
 from sync.settings import Settings
 from sync.storage.names import RECORD_RETRIES, REPLAYS, STAGE_RUNS, WORKING_QUEUES, ensure
-from tests.support.inprocess import NetworkTransport, PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 
 VISIBILITY = 600.0
 
