@@ -14,14 +14,22 @@ from sync.verbs import status as verbs
 from sync.verbs.plain import as_plain
 
 
-class _Process:
-    """The app of this process: opened by the first trigger that needs it, so that indexing needs no settings and no network."""
+class Process:
+    """The app of this process: opened by the first trigger that needs it, so that indexing needs no settings and no network.
+
+    `opened` is who gives it; a host that plays several processes in one gives each its own.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._app: App | None = None
+        self.opened: Callable[[], App] = self._from_the_app_settings
 
     def app(self) -> App:
+        """The app of whoever asks."""
+        return self.opened()
+
+    def _from_the_app_settings(self) -> App:
         """The one app. FixConfiguration when a setting is missing; the next call tries again."""
         with self._lock:
             if self._app is None:
@@ -29,7 +37,8 @@ class _Process:
             return self._app
 
 
-the_app = _Process().app
+process = Process()
+the_app = process.app
 
 
 def tick(stage: str, *, past_due: bool) -> None:
