@@ -4,6 +4,7 @@
     python3 dev.py test [pytest ...]   lint, types and all tests
     python3 dev.py check [pytest ...]  lint, types and the fast tests, under a minute
     python3 dev.py sandbox             the sandbox alone, for trying things by hand
+    python3 dev.py simulate [...]      the whole connector in virtual time, with faults, from seeds (--help tells more)
     python3 dev.py bench               how fast a crawl is, as a ratio to a bare loop over the same pages
     python3 dev.py setup               only make or renew the environment
     python3 dev.py lock [--upgrade]    write the lock files anew from the .in files
@@ -103,6 +104,10 @@ def command_sandbox(_: Interpreter, arguments: list[str]) -> int:
     return run_in_venv("python", "-m", "sandbox", *arguments)
 
 
+def command_simulate(_: Interpreter, arguments: list[str]) -> int:
+    return run_in_venv("python", "-m", "sandbox.simulator", *arguments)
+
+
 def command_bench(_: Interpreter, arguments: list[str]) -> int:
     return run_in_venv("python", "-m", "bench.crawl", *arguments)
 
@@ -122,6 +127,7 @@ COMMANDS: dict[str, Callable[[Interpreter, list[str]], int]] = {
     "test": command_test,
     "check": command_check,
     "sandbox": command_sandbox,
+    "simulate": command_simulate,
     "bench": command_bench,
     "setup": command_setup,
     "lock": command_lock,

@@ -9,9 +9,7 @@ from typing import Literal
 
 from sandbox.web import Request, Response
 
-Kind = Literal[
-    "status", "status_after_effect", "drop_request", "drop_reply", "cut_reply", "half_body", "late_effect", "refuse_connection"
-]
+Kind = Literal["status", "status_after_effect", "drop_request", "drop_reply", "cut_reply", "half_body", "late_effect", "refuse_connection"]
 Broken = Literal["refused", "reset", "cut"]
 
 HTML = b"<html><head><title>Error</title></head><body><h1>The service is unavailable.</h1></body></html>"

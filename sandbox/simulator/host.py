@@ -40,6 +40,12 @@ def functions() -> tuple[Function, ...]:
 
 
 @cache
+def listeners() -> dict[str, Function]:
+    """The functions that queues trigger, by their queues."""
+    return {function.text("queueName"): function for function in functions() if function.kind == QUEUE}
+
+
+@cache
 def rules() -> QueueRules:
     """What host.json says of queues."""
     return read_rules(ROOT / "host.json").queues
@@ -100,7 +106,7 @@ class Host:
 
     def next_event(self) -> datetime | None:
         """When the next message becomes visible, the next instance starts, or a held message must be renewed; None when nothing comes."""
-        times = [message.visible_at for name in self._queue_names() for message in self.queues.messages(name)]
+        times = [message.visible_at for name in listeners() for message in self.queues.messages(name)]
         return min((time for time in [*times, *self._restarts] if time > self.clock.now()), default=None)
 
     # --- triggers ----------------------------------------------------------------------------------------------------------------
@@ -116,10 +122,10 @@ class Host:
         self._restart()
         self._collect()
         self._renew()
-        for process in self._alive():
-            for function in functions():
-                if function.kind == QUEUE:
-                    self._receive(process, function)
+        for queue, function in listeners().items():
+            if self.queues.visible(queue):
+                for process in self._alive():
+                    self._receive(process, queue, function)
 
     @property
     def process(self) -> Process | None:
@@ -142,7 +148,7 @@ class Host:
         return self._visible() and any(not self._holds(process) for process in self._alive())
 
     def _visible(self) -> bool:
-        return any(self.queues.visible(name) for name in self._queue_names())
+        return any(self.queues.visible(name) for name in listeners())
 
     def _holds(self, process: Process) -> bool:
         return any(held.task.process is process for held in self._held)
@@ -150,12 +156,9 @@ class Host:
     @property
     def waiting(self) -> list[Message]:
         """Every message there is, hidden ones too."""
-        return [message for name in self._queue_names() for message in self.queues.messages(name)]
+        return [message for name in listeners() for message in self.queues.messages(name)]
 
     # --- inside ------------------------------------------------------------------------------------------------------------------
-
-    def _queue_names(self) -> list[str]:
-        return [function.text("queueName") for function in functions() if function.kind == QUEUE]
 
     def _alive(self) -> list[Process]:
         now = self.clock.now()
@@ -170,9 +173,8 @@ class Host:
             self._restarts.remove(moment)
             self.start_process()
 
-    def _receive(self, process: Process, function: Function) -> None:
+    def _receive(self, process: Process, queue: str, function: Function) -> None:
         """A batch, when the process holds no more than the threshold."""
-        queue = function.text("queueName")
         holds = sum(held.task.process is process and held.queue == queue for held in self._held)
         if holds > rules().new_batch_threshold:
             return

@@ -5,7 +5,7 @@ themselves.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Final, Literal
@@ -127,12 +127,13 @@ Action = Kill | Answer | Storage | Hang | Jump | Delivery | Move
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault. `only`: the boundaries at which it makes sense; empty for all on its channels."""
+    """A kind of fault. `only`: the boundaries at which it makes sense; empty for all on its channels, but for those of `never`."""
 
     name: str
     channels: frozenset[Channel]
     action: Action
     only: tuple[Boundary, ...] = ()
+    never: tuple[Boundary, ...] = ()
     inserts: bool | None = None
     """None: whatever; else only where the transaction inserts, or does not."""
 
@@ -201,7 +202,8 @@ KINDS: Final = (
     Kind("messages out of order", _on("queue"), Delivery("disorder"), QUEUES_OUT),
     Kind("two workers", ANYWHERE, Hang(timedelta(minutes=11))),
     Kind("storage 409 for our own row", _on("table"), Storage("lost answer"), inserts=True),
-    Kind("storage 412", _on("table", "blob"), Storage("conflict")),
+    # A text is stored under its digest: whoever finds it there has it, so nobody can be faster with another.
+    Kind("storage 412", _on("table", "blob"), Storage("conflict"), never=(PAYLOAD_KEPT,)),
     Kind("storage 503", STORES, Storage("busy")),
     Kind("storage time-out after the effect", STORES, Storage("lost answer"), inserts=False),
     Kind("clock ahead", ANYWHERE, Jump(timedelta(minutes=20))),
@@ -225,12 +227,22 @@ class Cell:
         return f"{self.stage} / {self.boundary} / {self.kind} / {self.nth}"
 
 
+def parse_cell(text: str) -> Cell:
+    """The cell that `str` gave. ValueError says what is wrong with the text."""
+    stage, boundary, kind, *nth = (part.strip() for part in text.split("/"))
+    cell = Cell(stage, boundary, kind, int(nth[0]) if nth else 1)
+    if replace(cell, nth=1) not in {*cells()}:
+        raise ValueError(f"{text!r} is no cell of the matrix: write stage / boundary / kind / occurrence")
+    return cell
+
+
 def applies(boundary: Boundary, kind: Kind, stage: str) -> bool:
     """Whether such a fault can be."""
     return (
         stage in boundary.stages
         and bool(boundary.channels & kind.channels)
         and (not kind.only or boundary in kind.only)
+        and boundary not in kind.never
         and kind.inserts in (None, boundary.inserts)
     )
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from sandbox.d365.switches import D365Switches
 from sandbox.simulator.life import EVENTS
-from sandbox.simulator.matrix import STAGES, Cell, cells
+from sandbox.simulator.matrix import MIRRORS, STAGES, Cell, cells
 from sandbox.worlds.property_firm import PropertyFirmSize
 
 TINY: Final = PropertyFirmSize(vendors=30, accounts=30, buildings=10, invoices=10, payments=8)
@@ -19,7 +19,7 @@ OPEN: Final[Mapping[str, Sequence[object]]] = {
     "settled_rows_after_posting": ("keep", "remove"),
     "next_link": ("absolute", "relative"),
     "next_link_option": ("$skiptoken", "$skip"),
-    "page_cap": (10_000, 9, 5),
+    "page_cap": (10_000, 10_000, 10_000, 10_000, 9),
     "unknown_dimension": ("error", "blank"),
     "backslash": ("escapes", "plain"),
     "line_signs": ("match", "free"),
@@ -50,6 +50,8 @@ class Scenario:
     linger: float = 0.8
     ticks: int = 3
     minutes: int = 20
+    mirror_minutes: int = 0
+    """How often the mirrors are due; 0: at every tick."""
     switches: Mapping[str, object] = field(default_factory=dict)
     faults: tuple[Cell, ...] = ()
     events: tuple[str, ...] = ()
@@ -63,6 +65,11 @@ class Scenario:
         return made
 
     @property
+    def schedules(self) -> dict[str, dict[str, int]]:
+        """How often each stage is due."""
+        return {stage: {"every_minutes": self.mirror_minutes if stage in MIRRORS else 0} for stage in STAGES}
+
+    @property
     def policies(self) -> dict[str, object]:
         """What the customer sets to fit the behaviours."""
         made = self.d365_switches
@@ -73,13 +80,14 @@ def from_seed(seed: int, flow: str = "") -> Scenario:
     """The scenario of a seed; with a flow its faults strike that stage."""
     chance = Random(f"scenario {seed} {flow}")
     week = chance.randrange(WEEK) == 0
-    ticks = chance.randint(14, 28) if week else chance.randint(2, 4)
+    ticks = chance.randint(14, 28) if week else chance.randint(2, 3)
     return Scenario(
         seed=seed,
         processes=chance.choice((1, 2, 2, 3)),
         linger=chance.choice((0.95, 0.8, 0.8, 0.4)),
         ticks=ticks,
         minutes=7 * 24 * 60 // ticks if week else chance.choice((6, 16, 20, 45)),
+        mirror_minutes=chance.choice((0, 30, 60)),
         switches={name: chance.choice(values) for name, values in OPEN.items()},
         faults=_faults(chance, flow),
         events=tuple(chance.choice([*EVENTS]) for _ in range(ticks * 2)),
