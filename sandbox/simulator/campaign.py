@@ -126,6 +126,8 @@ class Campaign:
     minutes: float | None = None
     least: int = 0
     report: str | None = None
+    block: int = BLOCK
+    """Simulations between two savings of the tally."""
 
     def run(self) -> int:
         """Play what is not done yet; prints as it goes. Returns 0 when nothing was wrong."""
@@ -144,7 +146,7 @@ class Campaign:
 
     def _blocks(self, pool: Pool, done: int) -> Iterator[tuple[list[Outcome], float]]:
         todo = iter(self.jobs[done:])
-        while block := list(islice(todo, BLOCK)):
+        while block := list(islice(todo, self.block)):
             begun = time.monotonic()
             yield list(pool.imap(play, block)), time.monotonic() - begun
 

@@ -106,9 +106,9 @@ class Outside:
 
     def exchange(self, request: HttpRequest, process: Process) -> HttpResponse:
         """One request of a process, with all that strikes it."""
+        began = self.clock.now()  # a process that hangs from here on has begun its request all the same
         struck = self._begins(request_act(request, self.acting.stage, self.d365_host), process)
-        own_now = self.clock.now() + process.skew
-        key = self._checked(lambda: self.watch.before_request(request, process, self._task, own_now))
+        key = self._checked(lambda: self.watch.before_request(request, process, self._task, began))
         self.clock.advance(seconds=self.chance.uniform(*REQUEST_SECONDS))
         silent = self._plan(struck)
         try:
@@ -122,7 +122,7 @@ class Outside:
             raise
         self._checked(lambda: self.watch.after_request(key, response.status, sent=True))
         self.strikes.after(struck, process)
-        self._asked_to_wait(request, response, own_now)
+        self._asked_to_wait(request, response, began + process.skew)
         return response
 
     def _plan(self, struck: list[Cell]) -> bool:

@@ -1,12 +1,15 @@
 """One simulation told as a story; when it shows a violation, first the smallest scenario that still does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 from sandbox.simulator.campaign import Job
 from sandbox.simulator.scenario import Scenario
 from sandbox.simulator.simulation import Simulation
 from sandbox.simulator.watch import Violation
+
+Told = TypeVar("Told")
 
 LAST_LINES = 60
 """Steps before the violation that are told one by one."""
@@ -21,7 +24,7 @@ def replay(job: Job) -> int:
         print("\n".join(outline(simulation)))
         print("Nothing was wrong.")
         return 0
-    smallest, told, violation = shrunk(scenario, simulation, found)
+    smallest, told, violation = shrunk(scenario, simulation, found, played)
     print(f"\n{violation}\n\nThe smallest scenario that shows it:\n{smallest}\n\nWhat happened:")
     print("\n".join([*outline(told), "...", *told.story.lines[-LAST_LINES:]]))
     return 1
@@ -37,17 +40,19 @@ def played(scenario: Scenario) -> tuple[Simulation, Violation | None]:
     return simulation, None
 
 
-def shrunk(scenario: Scenario, simulation: Simulation, violation: Violation) -> tuple[Scenario, Simulation, Violation]:
+def shrunk(
+    scenario: Scenario, told: Told, violation: Violation, play: Callable[[Scenario], tuple[Told, Violation | None]]
+) -> tuple[Scenario, Told, Violation]:
     """Leave away faults, events, ticks and processes as long as a violation of the same kind remains."""
     smaller = True
     while smaller:
         smaller = False
         for candidate in candidates(scenario):
-            told, found = played(candidate)
+            seen, found = play(candidate)
             if found is not None and found.kind == violation.kind:
-                scenario, simulation, violation, smaller = candidate, told, found, True
+                scenario, told, violation, smaller = candidate, seen, found, True
                 break
-    return scenario, simulation, violation
+    return scenario, told, violation
 
 
 def candidates(scenario: Scenario) -> Iterator[Scenario]:

@@ -75,11 +75,11 @@ class Watch:
 
     # --- requests ----------------------------------------------------------------------------------------------------------------
 
-    def before_request(self, request: HttpRequest, process: Process, task: int, own_now: datetime) -> tuple[str, ...] | None:
-        """A request is about to go out. Returns the key of what it writes, for `after_request`."""
+    def before_request(self, request: HttpRequest, process: Process, task: int, began: datetime) -> tuple[str, ...] | None:
+        """A request that began then is about to go out. Returns the key of what it writes, for `after_request`."""
         host = urlsplit(request.url).netloc.lower()
         self._secrets_stay_home(request, host)
-        self._not_early(host, process, task, own_now)
+        self._not_early(host, process, task, began)
         if host != self.world.d365.host:
             return None
         if request.method == "GET":
@@ -107,16 +107,16 @@ class Watch:
             if host not in homes and secret in shown:
                 raise Violation("secret", f"A secret of {', '.join(sorted(homes))} went to {host}.")
 
-    def _not_early(self, host: str, process: Process, task: int, own_now: datetime) -> None:
+    def _not_early(self, host: str, process: Process, task: int, began: datetime) -> None:
         row = self.tables.peek("gates", host, "gate")
         closed = row.values["NotBefore"] if row else None
         asked_host, asked = self._asked.pop(task, ("", None))
         if asked is not None and asked_host == host and (not isinstance(closed, datetime) or closed < asked):
             raise Violation("early", f"{host} asked for no request before {asked}, and that is not durable at the next request.")
-        if not isinstance(closed, datetime) or own_now >= closed:
+        if not isinstance(closed, datetime) or began >= closed or process.skew:
             return
-        if self.now() - self._gates.get(host, self.now()) > FRESH and not process.skew:
-            raise Violation("early", f"A request to {host} began at {own_now}, before its gate opens at {closed}.")
+        if began - self._gates[host] > FRESH:
+            raise Violation("early", f"A request to {host} began at {began}, before its gate opens at {closed}.")
 
     # --- writes to D365 ----------------------------------------------------------------------------------------------------------
 
