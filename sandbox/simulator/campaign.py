@@ -138,6 +138,7 @@ class Campaign:
             for outcomes, seconds in self._blocks(pool, tally.done):
                 tally.add(outcomes, seconds)
                 self._keep(tally)
+                _print_violations(outcomes)
                 _print_progress(tally, len(self.jobs), time.monotonic() - started)
                 if self._is_over(tally, time.monotonic() - started):
                     break
@@ -207,3 +208,9 @@ def _print_end(tally: Tally) -> None:
         print(f"{name:24} {value:,}" if isinstance(value, int) else f"{name:24} {value}")
     for command, text in tally.failed[:SHOWN]:
         print(f"\n{text}\n  {command}")
+
+
+def _print_violations(outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.violation:
+            print(f"{outcome.violation[:300]}\n  {outcome.job.command}", flush=True)

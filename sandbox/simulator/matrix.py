@@ -77,9 +77,10 @@ BY_NAME: Final = {boundary.name: boundary for boundary in BOUNDARIES}
 
 @dataclass(frozen=True)
 class Kill:
-    """The process dies, before the step or after its effect."""
+    """The process dies, before the step or after its effect; or `late`: its request is out, and takes effect later."""
 
     after: bool
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,11 @@ def _busy(retry_after: Callable[[datetime], str | None]) -> Answer:
     return Answer(made)
 
 
+def late(_: datetime) -> Fault:
+    """The request is lost from sight and takes effect later."""
+    return Fault("late_effect", delay=LATE)
+
+
 ANYWHERE: Final = _on("read", "write", "table", "blob", "queue")
 HTTP: Final = _on("read", "write")
 WRITES: Final = _on("write")
@@ -175,9 +181,10 @@ REFUSED: Final = (
 KINDS: Final = (
     Kind("killed before", ANYWHERE, Kill(after=False)),
     Kind("killed after", ANYWHERE, Kill(after=True)),
+    Kind("killed before an effect that comes late", WRITES, Kill(after=True, late=True)),
     Kind("time-out without effect", HTTP, Answer(lambda _: Fault("drop_request"))),
     Kind("time-out with effect", WRITES, Answer(lambda _: Fault("drop_reply"))),
-    Kind("effect that comes late", WRITES, Answer(lambda _: Fault("late_effect", delay=LATE))),
+    Kind("effect that comes late", WRITES, Answer(late)),
     Kind("no connection", HTTP, Answer(lambda _: Fault("refuse_connection"))),
     Kind("reset in the body", HTTP, Answer(lambda _: Fault("cut_reply"))),
     Kind("truncated JSON", HTTP, Answer(lambda _: Fault("half_body"))),

@@ -6,10 +6,11 @@ from datetime import datetime
 from random import Random
 from typing import Final, Protocol, TypeVar
 
+from sandbox.faults import Fault
 from sandbox.network import Network
 from sandbox.simulator.acts import Act, request_act, storage_act
 from sandbox.simulator.crew import Crew, Process
-from sandbox.simulator.matrix import Answer, Cell
+from sandbox.simulator.matrix import Action, Answer, Cell, Kill, late
 from sandbox.simulator.seams import NetworkTransport, PlainSecrets, VirtualClock
 from sandbox.simulator.story import Story
 from sandbox.simulator.strikes import Strikes, action_of
@@ -116,9 +117,9 @@ class Outside:
         except (NotSent, Unclear) as error:
             sent = isinstance(error, Unclear)
             self._checked(lambda: self.watch.after_request(key, None, sent=sent))
+            self.strikes.after(struck, process)
             if silent:
                 self.crew.sleep(request.read_seconds)
-            self.strikes.after(struck, process)
             raise
         self._checked(lambda: self.watch.after_request(key, response.status, sent=True))
         self.strikes.after(struck, process)
@@ -127,7 +128,7 @@ class Outside:
 
     def _plan(self, struck: list[Cell]) -> bool:
         """Tell the network what it does to this request; whether the client hears nothing at all."""
-        faults = [action.made(self.clock.now()) for cell in struck if isinstance(action := action_of(cell), Answer)]
+        faults = [fault for cell in struck if (fault := _on_the_network(action_of(cell), self.clock.now())) is not None]
         self.network.faults.add(*faults[:1])
         return any(fault.kind in SILENT for fault in faults[:1])
 
@@ -154,6 +155,13 @@ class Outside:
         except Violation as violation:
             self.violation = self.violation or violation
             raise
+
+
+def _on_the_network(action: Action, now: datetime) -> Fault | None:
+    """What the network does to a request at which this strikes."""
+    if isinstance(action, Answer):
+        return action.made(now)
+    return late(now) if isinstance(action, Kill) and action.late else None
 
 
 class ProcessTransport:

@@ -22,7 +22,6 @@ from sandbox.simulator.seams import PlainAuditKeys, PlainIdentity, SeededIds, Se
 from sandbox.simulator.story import Story
 from sandbox.simulator.strikes import Strikes
 from sandbox.simulator.watch import Violation, Watch
-from sandbox.worlds.property_firm import build_property_firm
 from sandbox.worlds.truth import compare
 from sync import triggers
 from sync.app import App
@@ -64,9 +63,7 @@ class Simulation:
         self.clock = VirtualClock()
         self._chance = Random(scenario.seed)
         self.deployment = deploy(self.clock)
-        self.world = build_property_firm(
-            scenario.seed % 97, self.clock.now(), size=scenario.size, now=self.clock.now, d365_switches=scenario.d365_switches
-        )
+        self.world = scenario.build(self.clock.now)
         self.deployment.add(self.world, scenario.schedules, **scenario.policies)
         storage = self.deployment.storage
         self.crew = Crew(self._chance, self.clock, scenario.linger)
