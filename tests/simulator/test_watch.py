@@ -170,8 +170,8 @@ def test_what_never_went_out_may_be_sent_again(scene: Scene) -> None:
 def test_a_document_is_there_once(scene: Scene) -> None:
     for reference in ("1", "2"):
         scene.world.d365.add(HEADERS, **{**scene.header, "HeaderReference": reference})  # type: ignore[arg-type]  # texts
-    body = {name: str(value) for name, value in scene.header.items()}
-    scene.world.d365.writes.append(Write(scene.clock.now(), HEADERS, "POST", {"dataAreaId": "usmf", "HeaderReference": "2"}, {**body}))
+    body: dict[str, str | int | bool | Decimal | None] = {name: str(value) for name, value in scene.header.items()}
+    scene.world.d365.writes.append(Write(scene.clock.now(), HEADERS, "POST", {"dataAreaId": "usmf", "HeaderReference": "2"}, body))
     with pytest.raises(Violation, match="duplicate: VendorInvoiceHeaders holds 2 rows"):
         scene.get(scene.avid)
 
