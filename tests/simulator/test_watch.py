@@ -179,7 +179,7 @@ def test_a_document_is_there_once(scene: Scene) -> None:
 @pytest.mark.parametrize("amount", ["0.01", "-0.01"])
 def test_a_payment_is_true_to_the_cent(scene: Scene, amount: str) -> None:
     payment = next(iter(scene.world.avid.payments.values()))
-    body = {"PaymentId": str(payment.id), "DebitAmount": payment.amount + Decimal(amount)}
+    body: dict[str, str | int | bool | Decimal | None] = {"PaymentId": str(payment.id), "DebitAmount": payment.amount + Decimal(amount)}
     scene.world.d365.writes.append(Write(scene.clock.now(), LINES, "POST", {}, body))
     with pytest.raises(Violation, match="money: The journal line of payment"):
         scene.get(scene.avid)
