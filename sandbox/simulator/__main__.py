@@ -4,6 +4,7 @@
     --seed S           this one seed, with its story
     --flow STAGE       faults strike this stage only
     --matrix           every cell of the matrix instead of seeds
+    --part K/N         of the cells only every Nth, from the Kth on (from 1)
     --cell TEXT        this one cell ("invoices / claim / killed after / 1"), with its story
     --minutes M        stop after so many minutes, when at least --least seeds are done
     --jobs J           so many processes side by side (default: as many as the machine has cores)
@@ -32,9 +33,15 @@ def main(arguments: Sequence[str]) -> int:
         return replay(Job(seed=options.seed, flow=options.flow))
     if options.cell is not None:
         return replay(Job(cell=parse_cell(options.cell)))
-    jobs = cell_jobs() if options.matrix else seed_jobs(options.first, options.seeds, options.flow)
+    jobs = part_of(cell_jobs(), options.part) if options.matrix else seed_jobs(options.first, options.seeds, options.flow)
     campaign = Campaign(jobs, workers=options.jobs, minutes=options.minutes, least=options.least, report=options.report)
     return campaign.run()
+
+
+def part_of(jobs: Sequence[Job], part: str) -> Sequence[Job]:
+    """Every Nth job from the Kth on, for `K/N`."""
+    first, step = (int(number) for number in part.split("/"))
+    return jobs[first - 1 :: step]
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -44,6 +51,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--flow", choices=STAGES, default="")
     parser.add_argument("--matrix", action="store_true")
+    parser.add_argument("--part", default="1/1")
     parser.add_argument("--cell")
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--least", type=int, default=200)
