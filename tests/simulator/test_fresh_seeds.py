@@ -10,13 +10,12 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-MINUTES, LEAST, MORE_THAN_FIT = 8, 200, 1_000_000
+MINUTES, LEAST, MORE_THAN_FIT = 8, 200, 20_000
 PARTS = 6
 
 
 def simulate(*words: str) -> None:
     done = subprocess.run([sys.executable, "-m", "sandbox.simulator", *words], cwd=ROOT, capture_output=True, text=True, check=False)
-    print(done.stdout[-2_000:])
     assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
 
 
