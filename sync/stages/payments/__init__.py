@@ -61,6 +61,10 @@ class Payments:
         """Everything that moved before this slice began is durable."""
         self._reading.move_watermark(self._started)
 
+    def is_outdated(self, record: Record) -> bool:
+        """Never: every examination reads the payment anew."""
+        return False
+
     def group(self, record: Record) -> str:
         """Lines of one journal go one after another: payments of one bank account and method stay together."""
         return record.facts.get("bank", "")
