@@ -45,3 +45,7 @@ class AvidSwitches:
     """`active_only`: an existing vendor takes over nothing but IsActive, and still answers Successful."""
     acknowledged_batches_listed: bool = True
     payments_name_accounting_system: bool = False
+    left_out: frozenset[str] = frozenset()
+    """Fields that the contract marks L or A and that this tenant's invoices and payments do not have, such as `PaymentDate`."""
+    last_day_included: bool = True
+    """False: a window of days ends before its last day."""

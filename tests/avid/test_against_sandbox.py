@@ -157,3 +157,20 @@ def test_payments_by_window_and_by_id_with_their_remittances(tenant: Tenant) -> 
 def test_an_accounting_system_that_is_not_there_is_a_mistake_of_the_connection() -> None:
     with pytest.raises(FixConfiguration, match="There is no accounting system 99"):
         list(Tenant(AvidSwitches()).client.vendors("99"))
+
+
+@pytest.mark.parametrize("last_day_included", [True, False])
+def test_no_day_of_many_windows_is_left_out(last_day_included: bool) -> None:
+    """Where the last day does not count, only today's documents come a day later: the windows of the next day begin before today."""
+    tenant = Tenant(AvidSwitches(last_day_included=last_day_included))
+    today = tenant.clock.now()
+    days = [today - timedelta(days=number) for number in range(100)]
+    for number, day in enumerate(days):
+        tenant.world.add_payment(payment(number, day))
+        tenant.world.add_batch(12, [], day)
+    first = days[-1].date()
+    payments = [row.id for row in tenant.client.payments(first, today.date())]
+    batches = [row.date_closed for row in tenant.client.closed_batches("12", first, today.date()) if isinstance(row, ClosedBatch)]
+    missing = 0 if last_day_included else 1
+    assert sorted(map(int, payments)) == [*range(missing, 100)]
+    assert sorted(filter(None, batches)) == days[missing:][::-1]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -154,16 +155,29 @@ def test_a_refused_list_names_resource_and_remedy() -> None:
     )
 
 
-@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(-3, 400))
-def test_windows_cover_every_day_once_and_are_never_longer_than_30_days(first: date, days: int) -> None:
-    client, http = answered(lambda _: saying([]))
+@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(-3, 400), st.integers(1, 30))
+def test_windows_leave_no_day_out_and_are_never_longer_than_they_may_be(first: date, days: int, longest: int) -> None:
+    client, http = answered(lambda _: saying([]), shipped_profile().with_overrides({"limits.window_days": longest}))
     last = first + timedelta(days=days)
     list(client.closed_batches("12", first, last))
     queries = map(query_of, sent(http))
     windows = [(date.fromisoformat(query["closeDateFrom"]), date.fromisoformat(query["closeDateTo"])) for query in queries]
-    covered = [start + timedelta(days=number) for start, end in windows for number in range((end - start).days + 1)]
-    assert covered == [first + timedelta(days=number) for number in range(days + 1)]
-    assert all((end - start).days < 30 for start, end in windows)
+    covered = {start + timedelta(days=number) for start, end in windows for number in range((end - start).days + 1)}
+    assert covered == {first + timedelta(days=number) for number in range(days + 1)}
+    assert all((end - start).days < longest for start, end in windows)
+    borders = [end == start for (_, end), (start, _) in pairwise(windows)]
+    assert all(borders) or longest == 1, "wherever the last day should not be included"
+
+
+def test_what_stands_in_two_windows_comes_once_and_anew_only_when_it_changed() -> None:
+    states = iter(["Processing", "Cleared"])
+    pages = {
+        "2026-01-01": lambda: [{"PaymentId": 1, "Amount": 5}, {"PaymentId": 2, "Amount": 5, "Status": {"Description": next(states)}}],
+        "2026-01-30": lambda: [{"PaymentId": 2, "Amount": 5, "Status": {"Description": next(states)}}, {"PaymentId": 1, "Amount": 5}],
+    }
+    client, _ = answered(lambda request: saying(pages[query_of(request)["lastModifiedFrom"]]()))
+    found = client.payments(date(2026, 1, 1), date(2026, 2, 15))
+    assert [(row.id, row.status) for row in found if isinstance(row, AvidPayment)] == [("1", ""), ("2", "Processing"), ("2", "Cleared")]
 
 
 def sent(http: FunctionHttp) -> list[HttpRequest]:

@@ -87,7 +87,7 @@ class Payments:
         complete = self._slice.systems.avid.with_remittances(current)
         if isinstance(complete, BadRow):
             return Park((Cause("field-invalid", f"payment {known.id}", complete.sentence, complete.field),))
-        verdict = PaymentCheck(Books(self._slice, self._target), complete, now).verdict()
+        verdict = PaymentCheck(Books(self._slice, self._target), complete, now, record.created_at).verdict()
         if isinstance(verdict, Ready) and verdict.facts["mixed"]:
             self._slice.report.count("dimensions_mixed")
         return verdict
