@@ -47,5 +47,7 @@ class AvidSwitches:
     payments_name_accounting_system: bool = False
     left_out: frozenset[str] = frozenset()
     """Fields that the contract marks L or A and that this tenant's invoices and payments do not have, such as `PaymentDate`."""
+    known_vendors: Literal["update", "conflict"] = "update"
+    """`conflict`: a call that holds a vendor which is there already is answered 409 as a whole, and nothing of it is taken."""
     last_day_included: bool = True
     """False: a window of days ends before its last day."""

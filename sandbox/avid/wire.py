@@ -14,7 +14,7 @@ from sandbox.web import Request, Response
 Json: TypeAlias = "bool | int | str | Decimal | list[Json] | dict[str, Json] | None"
 Row: TypeAlias = dict[str, "Json"]
 
-REASONS = {400: "BadRequest", 401: "Unauthorized", 404: "NotFound", 405: "MethodNotAllowed", 500: "InternalServerError"}
+REASONS = {400: "BadRequest", 401: "Unauthorized", 404: "NotFound", 405: "MethodNotAllowed", 409: "Conflict", 500: "InternalServerError"}
 
 
 class RefusedError(Exception):

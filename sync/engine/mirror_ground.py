@@ -75,6 +75,10 @@ class Ground(Generic[T]):
             yield page
             self.slice_.beat()
 
+    def rows_held(self) -> Iterator[Target[T]]:
+        """All that AvidXchange holds."""
+        return (target for page in self.held() for target in page.rows)
+
     def key(self, parts: tuple[str, ...]) -> str:
         """The digest of a natural key (design §1: accounting system, then what the stage declares)."""
         return key_digest(self.company.accounting_system, *parts)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.avid import AvidSwitches
+from sandbox.worlds.model import ExpectedInvoice, ExpectedPayment
 from sandbox.worlds.truth import compare
 from tests.support.deliveries import Firm
 from tests.support.pairwise import pairwise
@@ -50,7 +51,8 @@ def test_where_documents_name_no_currency_the_profile_does(currency: str) -> Non
     usual = {company["id"].lower(): company["currency"] for company in firm.world.connection["companies"]}
     assert {*usual.values()} == {"USD", "CAD"}
     expected = firm.world.expected
-    for item in [*expected.invoices.values(), *expected.payments.values()]:
+    documents: list[ExpectedInvoice | ExpectedPayment] = [*expected.invoices.values(), *expected.payments.values()]
+    for item in documents:
         if item.fate.action == "write":
             differs = {cause.code for cause in firm.record(item).causes} == {"currency-differs"}
             assert differs == (usual[item.company.lower()] != currency)
