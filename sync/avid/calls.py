@@ -90,7 +90,7 @@ class Calls:
         response = self.post(self._site.url(path, {}), row, repeatable=False)
         if response.status == 409:
             return
-        if response.status in DATA_STATUSES | {404}:
+        if response.status in DATA_STATUSES | {404} and not self.is_busy(response):
             raise _refused(what, self.sentence(response))
         if not 200 <= response.status < 300:
             raise self.error(what, entry, response)
@@ -113,6 +113,10 @@ class Calls:
         if not result.ok:
             raise _refused(what, "; ".join(result.messages))
 
+    def is_busy(self, response: HttpResponse) -> bool:
+        """Whether the gateway says "too many requests", whatever the status."""
+        return is_busy(response.body, self._profile.envelope)
+
     def sentence(self, response: HttpResponse) -> str:
         """What an error answer says, with its status."""
         return f"{sentence_of(response.body, self._profile.envelope)} ({response.status})"
@@ -120,7 +124,7 @@ class Calls:
     def error(self, what: str, entry: str, response: HttpResponse) -> SyncError:
         """The error of an answer that is no success (contracts/avidxchange.md §4)."""
         status, sentence, field = response.status, self.sentence(response), f"avidxchange.profile.{entry}"
-        if is_busy(response.body, self._profile.envelope):
+        if self.is_busy(response):
             return self._http.throttled(response)
         if status == 429 or status >= 500:
             return TryLater(f"AvidXchange is busy or not well and did not answer for the {what}: {sentence}.")
@@ -172,7 +176,7 @@ class _Upsert:
         response = self._post(rows)
         if 200 <= response.status < 300:
             return self._calls.results(self._what, response, len(rows))
-        if response.status not in DATA_STATUSES:
+        if response.status not in DATA_STATUSES or self._calls.is_busy(response):
             raise self._calls.error(self._what, self._entry, response)
         if len(rows) == 1 or not self._splits:
             sentence = f"AvidXchange refused it: {self._calls.sentence(response)}"
