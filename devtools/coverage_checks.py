@@ -169,7 +169,7 @@ def entries_of(document: Mapping[str, object], around: str = "") -> frozenset[st
 
 @cache
 def tests_in(path: Path) -> frozenset[str]:
-    """The test functions of a file that pytest runs, those of classes as `Class::test`. None of them when the file as a whole is left out."""
+    """The test functions of a file that pytest runs, those of classes as `Class::test`; none when the file as a whole is left out."""
     if not path.is_file() or not path.name.startswith("test_"):
         return frozenset()
     body = ast.parse(path.read_text(encoding="utf-8")).body

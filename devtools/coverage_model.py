@@ -120,7 +120,14 @@ def _statement(row: Mapping[str, object]) -> Statement:
         return tuple(map(str, value)) if isinstance(value, list) else ()
 
     section = row["section"]
-    number = section if isinstance(section, int) else 0
-    lists = {name: texts(name) for name in ("product", "sandbox", "profile", "switches")}
-    words = {name: str(row.get(name, "")) for name in ("unused", "unplayed")}
-    return Statement(number, str(row["mark"]), str(row["excerpt"]), **lists, **words)
+    return Statement(
+        section=section if isinstance(section, int) else 0,
+        mark=str(row["mark"]),
+        excerpt=str(row["excerpt"]),
+        product=texts("product"),
+        sandbox=texts("sandbox"),
+        profile=texts("profile"),
+        switches=texts("switches"),
+        unused=str(row.get("unused", "")),
+        unplayed=str(row.get("unplayed", "")),
+    )

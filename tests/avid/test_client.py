@@ -113,6 +113,15 @@ def test_one_bad_item_does_not_hold_up_the_others(bad: set[int]) -> None:
     assert len(http.sent) <= 61
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refusal_of_the_data_is_the_item_s_own_and_not_tried_again(status: int) -> None:
+    client, http = refusing(["V-0001"], status)
+    results = client.upsert_vendors(vendors(2))
+    assert [result.ok for result in results] == [True, False]
+    assert results[1].messages == (f"AvidXchange refused it: BadRequest: VendorName ({status})",)
+    assert len(http.sent) == 3
+
+
 def test_a_tenant_that_refuses_everything_is_not_asked_forever() -> None:
     client, http = refusing(vendor.external_id for vendor in vendors(500))
     assert not any(result.ok for result in client.upsert_vendors(vendors(100)))

@@ -101,6 +101,21 @@ def test_a_batch_with_an_invoice_in_doubt_is_acknowledged_when_the_doubt_and_its
     assert acknowledged(firm).count(guid) == 1
 
 
+@pytest.mark.parametrize("what", ["changes", "vanishes"])
+def test_a_posted_invoice_that_changes_or_vanishes_is_for_a_person(what: str) -> None:
+    firm = Firm.build()
+    item = firm.to_write()
+    firm.cycle()
+    header = firm.world.d365.one("VendorInvoiceHeaders", dataAreaId=item.company.lower(), InvoiceNumber=item.number)
+    firm.world.d365.post_invoice(item.company.lower(), header.text("HeaderReference"))
+    firm.cycle(minutes=15)
+    writes = len(firm.world.d365.writes)
+    firm.close_again(item, described(firm, item, "Another memo") if what == "changes" else without(firm, item))
+    firm.cycle(minutes=15)
+    assert (firm.record(item).state, codes(firm, item)) == (State.POSTED, ["changed-after-write"])
+    assert len(firm.world.d365.writes) == writes
+
+
 # --- from batch to batch -----------------------------------------------------------------------------------------------------------
 
 

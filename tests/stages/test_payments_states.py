@@ -165,6 +165,22 @@ def test_an_error_is_reported_with_its_reasons_and_whether_it_clears_by_itself(r
     assert (codes(firm, item), len(firm.lines(item))) == ([], 1)
 
 
+LIKELY = ("PaymentDate", "LastModifiedDate", "AchTraceNumber", "VirtualCard", "CurrencyCode", "Payee", "Remittances", "AccountingSystemId")
+
+
+@pytest.mark.parametrize("name", LIKELY)
+def test_fields_that_are_only_likely_are_not_needed_or_their_payment_is_parked(name: str) -> None:
+    """Without its payee a payment cannot be placed; without its other fields it is written as far as it is known."""
+    firm = Firm.build(avid=AvidSwitches(left_out=frozenset({name}), payments_name_accounting_system=True))
+    cad = {company["id"].lower() for company in firm.world.connection["companies"] if company["currency"] != "USD"}
+    firm.cycle()
+    for item in firm.world.expected.payments.values():
+        if item.fate.action == "write":
+            expected = "vendor-missing" if name == "Payee" else "currency-differs" if name == "CurrencyCode" and item.company in cad else ""
+            assert ({cause.code for cause in firm.record(item).causes} >= {expected}) if expected else codes(firm, item) == []
+            assert len(firm.lines(item)) == (0 if expected else 1)
+
+
 # --- the company -------------------------------------------------------------------------------------------------------------------
 
 

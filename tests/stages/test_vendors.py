@@ -17,7 +17,7 @@ from sync.avid.profile import shipped_profile
 from sync.connections.document import parse_connection
 from sync.connections.mirrored import VendorSettings
 from sync.d365.rows import Vendor
-from sync.errors import TryLater
+from sync.errors import FixConfiguration, TryLater
 from sync.ledger.model import Place
 from sync.stages import vendors
 from sync.stages.crawling import Fitting
@@ -296,6 +296,17 @@ def test_vendors_that_avidxchange_refuses_as_known_are_read_back_and_done_when_t
     bench.clock.advance(days=1)
     bench.run(vendors.stage())
     assert [failure.label for failure in bench.app.ledger.failures(_place(bench)) if failure.label == "vendor TWICE"] == []
+
+
+def test_refused_tokens_stop_the_sending_after_one_renewal(bench: Bench) -> None:
+    avid = bench.world.connection["avid_host"]
+    bench.run(vendors.stage())
+    add(bench, "NEW")
+    before = len(bench.network.requests(avid))
+    bench.world.avid.rotate(user_token="another")
+    with pytest.raises(FixConfiguration, match="sign-in for the vendors"):
+        bench.run(vendors.stage())
+    assert [one.status for one in bench.network.requests(avid)[before:] if one.method == "POST"] == [401, 401]
 
 
 def test_an_outage_ends_the_slice_and_the_next_run_finishes(bench: Bench) -> None:
