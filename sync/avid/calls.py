@@ -79,11 +79,11 @@ class Calls:
         return self._http.send(HttpRequest("POST", url, headers, json_text(body).encode()), repeatable=repeatable)
 
     def results(self, what: str, response: HttpResponse, count: int) -> list[ItemResult]:
-        """The results of a write. TryLater when they cannot be read."""
+        """The results of a write. OutcomeUnknown when they cannot be read."""
         try:
             return read_results(response.body, count, self._profile.envelope)
         except Unreadable as error:
-            raise TryLater(f"AvidXchange's answer about the {what} cannot be used: {error}.") from None
+            raise OutcomeUnknown(f"AvidXchange's answer about the {what} cannot be used: {error}.") from None
 
     def write_once(self, what: str, entry: str, path: str, row: Row) -> None:
         """Send a write that must not be sent twice; 409: done before. OutcomeUnknown without a clear answer, FixData when refused."""

@@ -5,7 +5,7 @@ again, which changes nothing: an upsert may be repeated. What was sent without a
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
@@ -209,33 +209,24 @@ class CompanyCrawl(Generic[T]):
     def _look(self, sorted_: _Sorted[T]) -> None:
         """What was sent without a clear answer is sent again only when AvidXchange shows it otherwise (contracts/avidxchange.md §4)."""
         unclear = [sending for sending in sorted_.sendings if Flag.UNCLEAR in sorted_.before[sending.key].flags]
-        there = self._there(unclear)
-        for sending in there:
+        there = self._ground.held_as({sending.key: sending.version for sending in unclear})
+        found = [sending for sending in unclear if sending.key in there]
+        self._ground.hands.found(found)
+        for sending in found:
             self._is_taken(sending, sorted_.before[sending.key])
-        sorted_.sendings[:] = [sending for sending in sorted_.sendings if sending not in there]
+        sorted_.sendings[:] = [sending for sending in sorted_.sendings if sending.key not in there]
 
     def _judge(self, known: Mapping[str, tuple[Sending[T], ItemResult]], sorted_: _Sorted[T]) -> None:
-        """What was refused because it is there already is done when it is there as it was sent, else refused."""
-        there = self._there([sending for sending, _ in known.values()])
-        for sending, result in known.values():
-            if sending in there:
-                self._is_taken(sending, sorted_.before[sending.key])
+        """What was refused because it is there already is done when it is there as it was sent, else refused. Nobody sent it but before."""
+        there = self._ground.held_as({key: sending.version for key, (sending, _) in known.items()})
+        for key, (sending, result) in known.items():
+            before = sorted_.before[key]
+            if key in there:
+                self._ground.count("matched")
+                self._ground.memory.put(key, Entry(sending.version, before.seen, before.flags & ~(Flag.PARKED | Flag.UNCLEAR) | Flag.FOUND))
+                self._fine(key, before)
             else:
                 sorted_.parkings.append(refusal(self._ground.flow, sending, result))
-
-    def _there(self, sendings: Sequence[Sending[T]]) -> list[Sending[T]]:
-        """Those that AvidXchange holds as they are to be sent. It has no way to ask for a few: they are looked for in the whole list."""
-        wanted = {sending.key: sending for sending in sendings}
-        there: list[Sending[T]] = []
-        for target in self._ground.rows_held() if wanted else ():
-            sending = wanted.pop(self._ground.key(target.key), None)
-            if sending is not None and sending.version == self._ground.version(target):
-                there.append(sending)
-            if not wanted:
-                break
-        if there:
-            self._ground.hands.found(there)
-        return there
 
     def _respell(self, sorted_: _Sorted[T]) -> None:
         """What AvidXchange has under another spelling of the key keeps that spelling, which is looked up: this is rare."""

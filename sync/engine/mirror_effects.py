@@ -114,7 +114,8 @@ class Effects(Generic[T]):
 
     def found(self, sendings: Sequence[Sending[T]]) -> None:
         """See `Hands.found`."""
-        self._slice.ledger.log(self._place, [self._entry(sending, FOUND) for sending in sendings], self._slice.run)
+        if sendings:
+            self._slice.ledger.log(self._place, [self._entry(sending, FOUND) for sending in sendings], self._slice.run)
 
     def _entry(self, sending: Sending[T], step: Step) -> LogEntry:
         return LogEntry(sending.key, sending.label, self._job(sending.key, sending.version), State.WRITTEN, step, sending.version)

@@ -218,7 +218,11 @@ def test_what_is_refused_because_it_is_there_is_done_when_it_is_there_as_sent(be
     bench.shelf.put(Thing("c", "c" if as_sent else "another"))
     bench.run()
     assert [failure.label for failure in bench.failures()] == ([] if as_sent else ["thing c"])
-    assert [row.step.name for row in bench.history("c")] == (["sent"] if as_sent else ["parked"])
+    assert [row.step.name for row in bench.history("c")] == ([] if as_sent else ["parked"]), "we did not send it"
+    bench.warehouse.remove("c")
+    for _ in range(3):
+        bench.run()
+    assert bench.shelf.things["c"].active, "what we did not send is never deactivated"
 
 
 def test_a_page_that_failed_is_not_taken_for_a_moving_source(bench: MirrorBench) -> None:

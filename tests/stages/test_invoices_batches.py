@@ -168,6 +168,17 @@ def test_a_batch_that_is_open_again_is_acknowledged_when_it_is_closed_anew() -> 
     assert acknowledged(firm).count(guid) == 1
 
 
+def test_a_batch_that_one_list_lacked_is_acknowledged_all_the_same() -> None:
+    """A list can miss a row that moves while it is paged."""
+    firm, item = with_one_in_doubt(ABSENT)
+    batch = firm.closed_batch(item)
+    closed, batch.date_closed = batch.date_closed, None
+    settle(firm)
+    batch.date_closed = closed
+    firm.cycle(minutes=15)
+    assert acknowledged(firm).count(batch.guid) == 1
+
+
 def refused() -> Response:
     body = {"Results": {"Successful": "false", "Errors": {"Message": "The batch is being edited."}}}
     return Response(200, {"content-type": "application/json"}, json.dumps(body).encode())
@@ -208,3 +219,9 @@ def test_an_acknowledgement_without_an_answer_is_made_again_only_while_its_batch
     assert len(told) == len(set(told)) + repeated
     firm.cycle(minutes=15)
     assert acknowledged(firm) == told, "then it is done"
+    firm.cycle(minutes=31 * 24 * 60)
+    before = len(firm.deployment.network.exchanges)
+    firm.cycle(minutes=15)
+    asked = [one.target for one in firm.deployment.network.exchanges[before:] if "closeDateFrom" in one.target]
+    first = (firm.deployment.clock.now() - timedelta(days=2)).date()
+    assert all(f"closeDateFrom={first}" in target for target in asked), "no window reaches back to it for ever"

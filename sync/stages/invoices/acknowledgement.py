@@ -16,6 +16,9 @@ from sync.stages.invoices.images import Images
 IMAGE_PATIENCE: Final = timedelta(days=1)
 """How long after its closing a batch waits for the images of its parked invoices before it is acknowledged without them."""
 
+LISTED_AGAIN_WITHIN: Final = timedelta(days=30)
+"""How long after its closing a batch that is not listed is waited for: a list can lack a row that moves while it is paged."""
+
 log = logging.getLogger(__name__)
 
 
@@ -32,16 +35,17 @@ class Acknowledgement:
         """Acknowledge the batches whose invoices are all in D365 or parked.
 
         `listed` are the batches that AvidXchange lists now, by GUID, with their close dates; `all_known`: every row of the list could be
-        read. A waiting batch that is listed no more is not acknowledged: an earlier acknowledgement without a clear answer was taken, or it
-        was opened again; then it is listed anew when it is closed.
+        read. A waiting batch that is not listed is not acknowledged: an earlier acknowledgement without a clear answer was taken, or it was
+        opened again; then it is listed anew when it is closed. After a month nobody waits for it any more.
         """
         waiting = list(self._book.unacknowledged())
         if not waiting:
             return
         blocked = {work.batch for work in self._slice.ledger.open_work(self._place) if work.state in BLOCKS_BATCH}
         for row in waiting:
-            if row.guid not in listed and all_known:
-                self._book.put_aside(row)
+            if row.guid not in listed:
+                if all_known and self._slice.ports.clock.now() > row.closed + LISTED_AGAIN_WITHIN:
+                    self._book.put_aside(row)
             elif listed.get(row.guid) == row.closed and batch_key(row.guid) not in blocked and self._images_kept(row):
                 self._acknowledge(row)
 
