@@ -298,6 +298,22 @@ def test_vendors_that_avidxchange_refuses_as_known_are_read_back_and_done_when_t
     assert [failure.label for failure in bench.app.ledger.failures(_place(bench)) if failure.label == "vendor TWICE"] == []
 
 
+@pytest.mark.parametrize("as_sent", [True, False])
+def test_a_vendor_that_somebody_made_meanwhile_is_read_back_after_a_409(as_sent: bool) -> None:
+    other = bench_of()
+    add(other, "TWICE")
+    other.run(vendors.stage())
+    bench = bench_of(switches=AvidSwitches(known_vendors="conflict"))
+    avid, system = bench.world.connection["avid_host"], int(bench.connection.companies[SYSTEM].accounting_system)
+    bench.run(vendors.stage())
+    add(bench, "TWICE")
+    bench.world.avid.vendors[system, "TWICE"] = {**held(other, "TWICE"), **({} if as_sent else {"VendorName": "Another"})}
+    bench.run(vendors.stage())
+    parked = [failure.label for failure in bench.app.ledger.failures(_place(bench)) if failure.label == "vendor TWICE"]
+    assert parked == ([] if as_sent else ["vendor TWICE"])
+    assert 409 in [one.status for one in bench.network.requests(avid, "POST")]
+
+
 def test_refused_tokens_stop_the_sending_after_one_renewal(bench: Bench) -> None:
     avid = bench.world.connection["avid_host"]
     bench.run(vendors.stage())
