@@ -62,6 +62,10 @@ class Payments:
         """Everything that moved before this slice began is durable."""
         self._reading.move_watermark(self._started)
 
+    def is_outdated(self, record: Record) -> bool:
+        """Never: every examination reads the payment anew."""
+        return False
+
     def group(self, record: Record) -> str:
         """Lines of one journal go one after another: payments of one bank account and method stay together."""
         return record.facts.get("bank", "")
@@ -84,7 +88,7 @@ class Payments:
         complete = self._slice.systems.avid.with_remittances(current)
         if isinstance(complete, BadRow):
             return Park((Cause("field-invalid", f"payment {known.id}", complete.sentence, complete.field),))
-        verdict = PaymentCheck(Books(self._slice, self._target), complete, now).verdict()
+        verdict = PaymentCheck(Books(self._slice, self._target), complete, now, record.created_at).verdict()
         if isinstance(verdict, Ready) and verdict.facts["mixed"]:
             self._slice.report.count("dimensions_mixed")
         return verdict
