@@ -56,6 +56,8 @@ class _SliceWork:
         self._slice = slice_
         self._delivery = delivery
         self._extras = Extras(slice_, delivery)
+        self._held_back = False
+        """Whether a change was not taken over, because its record is in doubt: it must be found again."""
 
     def run(self) -> End:
         """All phases, until done or out of time."""
@@ -64,7 +66,8 @@ class _SliceWork:
             self._slice.beat()
             if self._slice.out_of_time:
                 return End.MORE
-        self._delivery.discovered()
+        if not self._held_back:
+            self._delivery.discovered()
         for place in self._delivery.places():
             if self._work_place(place) is End.MORE:
                 return End.MORE
@@ -78,24 +81,31 @@ class _SliceWork:
         self._slice.report.count("read", len(discovery.documents))
         step = Step("found", "Found in the source.")
         records = self._slice.ledger.note(discovery.place, discovery.documents, self._slice.run, step) if discovery.documents else []
-        for record, document in zip(records, discovery.documents, strict=True):
-            if record.version != document.version or record.state is State.WITHDRAWN:
-                self._take_change(record, document)
+        changed = [
+            (record, document)
+            for record, document in zip(records, discovery.documents, strict=True)
+            if record.version != document.version or record.state is State.WITHDRAWN
+        ]
+        taken = [self._take_change(record, document) for record, document in changed]
+        self._held_back = self._held_back or not all(taken)
         if discovery.noted is not None:
-            discovery.noted(records)
+            discovery.noted(records, all(taken))
 
-    def _take_change(self, record: Record, document: NewRecord) -> None:
+    def _take_change(self, record: Record, document: NewRecord) -> bool:
+        """Whether the new version is durable. Not while a write of the record is under way: what it becomes depends on the outcome."""
         if record.state in NOT_YET_WRITTEN and not record.progress:
             take_version(self._slice, record, document)
-        elif record.state in IN_DOUBT or record.state in NOT_YET_WRITTEN:
+        elif record.state in IN_DOUBT or record.state is State.RETRYING:
             self._slice.report.count("changed_in_doubt")
+            return False
         else:
             self._report_change(record, document)
+        return True
 
     def _report_change(self, record: Record, document: NewRecord) -> None:
         """Written, and changed since: touch nothing, tell a person (contracts/avidxchange.md §3, Invoices 6)."""
         causes = self._delivery.changed(record, document)
-        merged = tuple(sorted({*record.causes, *causes}))
+        merged = joined(record.causes, causes)
         note = "; ".join(cause.sentence for cause in causes) or "Changed in the source in a way that does not matter here."
         self._slice.ledger.move(record, Step("changed", note), run=self._slice.run, version=document.version, causes=merged)
         self._slice.report.count("changed_after_write" if causes else "changed")
@@ -201,7 +211,7 @@ class _SliceWork:
 
     def _posted(self, seen: Posted) -> Record:
         self._slice.report.count("posted")
-        causes = tuple(sorted({*seen.record.causes, *seen.causes}))
+        causes = joined(seen.record.causes, seen.causes)
         step = Step("posted", seen.note)
         return self._slice.ledger.move(seen.record, step, run=self._slice.run, state=State.POSTED, due=None, causes=causes)
 
@@ -269,6 +279,12 @@ class _SliceWork:
     def _would(self, what: str, shown: str) -> None:
         self._slice.report.count(f"would_{what}")
         self._slice.report.shown.append(f"would {what} {shown}")
+
+
+def joined(open_causes: Sequence[Cause], new: Sequence[Cause]) -> tuple[Cause, ...]:
+    """The open causes with the new ones; what is said anew of the same thing takes the place of what was said before."""
+    said = {(cause.code, cause.subject, cause.field) for cause in new}
+    return tuple(sorted({*new, *(cause for cause in open_causes if (cause.code, cause.subject, cause.field) not in said)}))
 
 
 def take_version(slice_: Slice, record: Record, document: NewRecord) -> Record:

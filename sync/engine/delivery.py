@@ -15,11 +15,14 @@ from sync.storage.model import Change
 
 @dataclass(frozen=True)
 class Discovery:
-    """Documents of one place that were read together. `noted` is called with their records once all of them are durable."""
+    """Documents of one place that were read together. `noted` is called with their records once all of them are durable.
+
+    Its second argument is False when a write in doubt holds a change back, so that it must be found again.
+    """
 
     place: Place
     documents: Sequence[NewRecord]
-    noted: Callable[[Sequence[Record]], None] | None = None
+    noted: Callable[[Sequence[Record], bool], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ class Delivery(Protocol):
         ...
 
     def discovered(self) -> None:
-        """Every document of `discover` is durable: move the watermark."""
+        """Every document of `discover` is durable, and every change taken over: move the watermark."""
         ...
 
     def group(self, record: Record) -> str:

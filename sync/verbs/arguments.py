@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from sync.causes import KINDS
+from sync.cause_kinds import KINDS
 from sync.connections.document import STAGES
 from sync.ledger.model import State
 from sync.values import utc_moment

@@ -48,6 +48,8 @@ class Reading:
         self._place = place_of(slice_, company)
         self._book = BatchBook(slice_.ports.tables, self._place)
         self._images = Images(slice_)
+        self._unread: set[str] = set()
+        """Batches with a change that is not taken over yet: acknowledged, they might not be listed again."""
 
     def discoveries(self) -> Iterator[Discovery]:
         """The invoices of every batch that was not read at its present close date, chunk by chunk."""
@@ -76,7 +78,7 @@ class Reading:
         known = self._book.get(batch.guid)
         if known is not None and known.closed == closed:
             return
-        reading = _BatchReading(self._slice, self._place, self._book, batch, closed)
+        reading = _BatchReading(self._slice, self._place, self._book, batch, closed, self._unread)
         chunk: list[NewRecord] = []
         for item in self._slice.systems.avid.batch_invoices(batch):
             chunk.append(self._bad_document(item, batch.guid) if isinstance(item, BadRow) else self._document(item, batch))
@@ -137,7 +139,7 @@ class Reading:
             return
         blocked = {work.batch for work in self._slice.ledger.open_work(self._place) if work.state in _BLOCKING}
         for row in waiting:
-            if batch_key(row.guid) not in blocked and self._images_kept(row):
+            if batch_key(row.guid) not in blocked and row.guid not in self._unread and self._images_kept(row):
                 self._acknowledge(row)
 
     def _images_kept(self, row: BatchRow) -> bool:
@@ -180,25 +182,29 @@ _BLOCKING = frozenset({State.FOUND, State.RETRYING, State.CLAIMED, State.UNKNOWN
 class _BatchReading:
     """What was seen of one batch while its chunks were noted."""
 
-    def __init__(self, slice_: Slice, place: Place, book: BatchBook, batch: ClosedBatch, closed: datetime) -> None:
+    def __init__(self, slice_: Slice, place: Place, book: BatchBook, batch: ClosedBatch, closed: datetime, unread: set[str]) -> None:
         self._slice = slice_
         self._place = place
         self._book = book
         self._batch = batch
         self._closed = closed
+        self._unread = unread
         self._seen: set[str] = set()
 
-    def part(self, records: Sequence[Record]) -> None:
-        """Some invoices of the batch are durable."""
+    def part(self, records: Sequence[Record], taken: bool) -> None:
+        """Some invoices of the batch are durable; `taken`: with their changes."""
         self._seen.update(record.key for record in records)
+        if not taken:
+            self._unread.add(self._batch.guid)
 
-    def whole(self, records: Sequence[Record]) -> None:
-        """All are: those that vanished are closed, then the batch counts as read."""
-        self.part(records)
+    def whole(self, records: Sequence[Record], taken: bool) -> None:
+        """All are: those that vanished are closed, then the batch counts as read, unless it must be read again."""
+        self.part(records, taken)
         for key in list(self._slice.ledger.members(self._place, batch_key(self._batch.guid))):
             if key not in self._seen:
                 self._vanished(key)
-        self._book.noted(self._batch, self._closed)
+        if self._batch.guid not in self._unread:
+            self._book.noted(self._batch, self._closed)
 
     def _vanished(self, key: str) -> None:
         record = self._slice.ledger.get(self._place, key)
@@ -208,6 +214,8 @@ class _BatchReading:
             step = Step("withdrawn", "No longer in its closed batch in AvidXchange.")
             self._slice.ledger.move(record, step, run=self._slice.run, state=State.WITHDRAWN, due=None, causes=(), alias="")
             self._slice.report.count("withdrawn")
+        elif record.state in _BLOCKING:
+            self._unread.add(self._batch.guid)
         elif record.state not in AT_REST or record.state in (State.POSTED, State.ADOPTED):
             self._raise_exception(record)
 

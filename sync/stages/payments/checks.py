@@ -2,7 +2,7 @@
 contracts/d365-fo.md §6).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +19,8 @@ from sync.values import money_text
 
 Coding = tuple[Decimal, Mapping[str, str]]
 """The amount of one distribution of a paid invoice, and its dimension values."""
+Source = tuple[str, frozenset[str]]
+"""What says of which company a payment is, in words, and the companies that it names."""
 
 
 class PaymentBooks(Protocol):
@@ -103,8 +105,8 @@ class PaymentCheck:
     def _status(self) -> None:
         payment = self.payment
         if payment.state is PaymentState.ERROR:
-            reasons = "; ".join(f"{reason.id} {reason.description}".strip() for reason in payment.exceptions) or "no reason given"
-            self._park("payment-error", self._name, f"{self._name}: AvidXchange reports an error: {reasons}.", "Status")
+            code = "payment-error-clears" if payment.clears_by_itself else "payment-error"
+            self._park(code, self._name, f"{self._name}: AvidXchange reports an error: {reasons_text(payment)}.", "Status")
         elif payment.state is PaymentState.UNKNOWN:
             self._park("payment-status", f"status {payment.status}", f"{self._name} has the unknown status {payment.status!r}.", "Status")
 
@@ -124,8 +126,9 @@ class PaymentCheck:
             self._park(
                 "not-mapped",
                 f"payment method {self.payment.method}",
-                f"{self._name}: the method {self.payment.method!r} is not known.",
-                "PaymentMethod",
+                f"{self._name}: the payment method {self.payment.method!r} is not known; "
+                f"say what kind it is under avidxchange.profile: payment_methods.{self.payment.method}.",
+                "avidxchange.profile.payment_methods",
             )
             return None
         method = {str(name): value for name, value in company.payment_methods.items()}.get(kind.value)
@@ -138,25 +141,32 @@ class PaymentCheck:
 
     def _company(self) -> Company | None:
         """Every source that is there must name one and the same company (contracts/avidxchange.md §3, Payments)."""
-        sources = [named for named in (self._by_bank(), self._by_system(), *self._by_invoices()) if named]
-        agreed = frozenset.intersection(*sources) if sources else frozenset[str]()
-        if len(agreed) == 1 and all(len(named) == 1 for named in sources):
+        sources = [*self._by_bank(), *self._by_system(), *self._by_invoices()]
+        named = [companies for _, companies in sources if companies]
+        agreed = frozenset.intersection(*named) if named else frozenset[str]()
+        if len(agreed) == 1 and all(len(companies) == 1 for companies in named):
             return self.books.connection.company(next(iter(agreed)))
-        named = " / ".join(sorted({", ".join(sorted(source)) for source in sources})) or "nothing"
-        sentence = f"{self._name} of {self.payment.payee_name or self.payment.payee_id}: its bank account and invoices name {named}."
+        said = ", ".join(f"{what} says {' or '.join(sorted(companies)) or 'nothing'}" for what, companies in sources)
+        sentence = f"{self._name} to {self.payment.payee_name or self.payment.payee_id}, by company: {said or 'nothing says one'}."
         self._park("company-unclear", self._name, sentence, "BankAccount.ClientIds")
         return None
 
-    def _by_bank(self) -> frozenset[str]:
+    def _by_bank(self) -> Iterator[Source]:
+        """All the bank ids together; one that no company has says nothing."""
         ids = set(self.payment.bank_client_ids)
-        return frozenset(company.id for company in self.books.connection.companies if ids & set(company.bank_client_ids))
+        if ids:
+            companies = self.books.connection.companies
+            yield f"bank account {', '.join(sorted(ids))}", frozenset(each.id for each in companies if ids & set(each.bank_client_ids))
 
-    def _by_system(self) -> frozenset[str]:
+    def _by_system(self) -> Iterator[Source]:
         system = self.payment.accounting_system
-        return frozenset(company.id for company in self.books.connection.companies if system and company.accounting_system == system)
+        if system:
+            companies = self.books.connection.companies
+            yield f"accounting system {system}", frozenset(each.id for each in companies if each.accounting_system == system)
 
-    def _by_invoices(self) -> list[frozenset[str]]:
-        return [self.books.companies_of(self.payment.payee_id, item.number) for item in self.payment.remittances]
+    def _by_invoices(self) -> Iterator[Source]:
+        for item in self.payment.remittances:
+            yield f"invoice {item.number}", self.books.companies_of(self.payment.payee_id, item.number)
 
     # --- amounts and dates -------------------------------------------------------------------------------------------------------
 
@@ -302,6 +312,11 @@ class PaymentCheck:
 
     def _park(self, code: str, subject: str, sentence: str, field: str = "") -> None:
         self._causes.append(Cause(code, subject, sentence, field))
+
+
+def reasons_text(payment: AvidPayment) -> str:
+    """Why AvidXchange reports an error, as it says it."""
+    return "; ".join(f"{reason.description} (reason {reason.id})".strip() for reason in payment.exceptions) or "it gives no reason"
 
 
 def amount_causes(payment: AvidPayment) -> list[Cause]:
