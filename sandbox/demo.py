@@ -45,7 +45,7 @@ class Demo:
     def build(cls, place: Place, seed: int, *, small: bool) -> Self:
         """Both customers with their systems answering; nothing has run yet."""
         today = utc_now()
-        size = PropertyFirmSize.small() if small else PropertyFirmSize()
+        size = PropertyFirmSize.small() if small else PropertyFirmSize.full()
         demo = cls(place, build_property_firm(seed, today, size=size, now=utc_now), build_contoso(today, now=utc_now))
         for world in demo.worlds:
             place.mount(world)

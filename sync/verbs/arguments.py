@@ -112,7 +112,8 @@ COMMANDS: Final = (
         "ping contoso",
         "Checks secrets, sign-in, companies and charts, dimension formats, journals, methods of payment, banks, entity sets, accounting "
         "systems, code groups, a page of every list of AvidXchange against the profile, what AvidXchange can do, policies, and how many "
-        "documents start_from lets in. A failed check is a line; the others go on. It only reads. With --write-check it asks first, and then writes one pending invoice of a cent (AVX-CHECK-...) to D365, says what became "
+        "documents start_from lets in. A failed check is a line; the others go on. It only reads. With --write-check it asks first, and "
+        "then writes one pending invoice of a cent (AVX-CHECK-...) to D365, says what became "
         "of it there, and deletes it: 0 then also means that it was taken and is gone. When it cannot be deleted, it says which to delete.",
         (
             CONNECTION,
@@ -146,8 +147,8 @@ COMMANDS: Final = (
         "failures",
         "what a person has to mend, root causes first",
         "failures contoso --cause vendor-missing",
-        "Grouped by the thing to mend: what is wrong, what to do, who can do it, which documents wait and what they come to. First what is in "
-        "D365 already and not as it was, then settings, then vendors, accounts and dimensions, then single documents, last what goes on by "
+        "Grouped by the thing to mend: what is wrong, what to do, who can do it, which documents wait and what they come to. "
+        "First what is in D365 already and not as it was, then settings, then vendors, accounts and dimensions, then single documents, last what goes on by "
         "itself. Stages that cannot run and poison messages are in it.",
         (ANY_CONNECTION, replace(CAUSE, help="only this cause, with every record that it holds up")),
     ),
