@@ -20,13 +20,16 @@ from sandbox.network import Network
 from sandbox.place import Place, utc_now
 from sandbox.worlds.connection import connection_document
 from sandbox.worlds.contoso import build_contoso
+from sandbox.worlds.contoso_cases import build_contoso_cases, contoso_goes_on
 from sandbox.worlds.cycle import third_cycle, third_cycle_faults
 from sandbox.worlds.model import World
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 from sandbox.worlds.report import Comparison
 from sandbox.worlds.truth import compare
+from sandbox.worlds.truth_causes import cause_differences
 from sync.app import open_app
 from sync.connections.document import STAGES
+from sync.engine.cases import places
 
 SEED = 7
 PROGRESS_SECONDS = 5.0
@@ -46,7 +49,8 @@ class Demo:
         """Both customers with their systems answering; nothing has run yet."""
         today = utc_now()
         size = PropertyFirmSize.small() if small else PropertyFirmSize.full()
-        demo = cls(place, build_property_firm(seed, today, size=size, now=utc_now), build_contoso(today, now=utc_now))
+        contoso = build_contoso(today, now=utc_now) if small else build_contoso_cases(today, now=utc_now)
+        demo = cls(place, build_property_firm(seed, today, size=size, now=utc_now), contoso)
         for world in demo.worlds:
             place.mount(world)
         return demo
@@ -79,7 +83,7 @@ class Demo:
 
     def _third_cycle(self) -> bool:
         heading("The world changes")
-        for sentence in third_cycle(self.firm):
+        for sentence in [*third_cycle(self.firm), *(contoso_goes_on(self.contoso) if self.contoso.cases else ())]:
             print(f"  {sentence}")
         faults = third_cycle_faults(self.firm)
         self.place.network.faults.add(*faults)
@@ -127,7 +131,20 @@ class Demo:
         comparisons = {world.connection["name"]: compare(world) for world in self.worlds}
         for name, comparison in comparisons.items():
             show_comparison(name, comparison)
-        return all(comparison.agrees for comparison in comparisons.values())
+        causes = [sentence for world in self.worlds for sentence in cause_differences(world, self._causes(world))]
+        for sentence in causes[:20]:
+            print(f"  DIFFERS: {sentence}")
+        say("OTHER CAUSES ARE SHOWN." if causes else "Every document shows exactly the causes that it must, and no other.")
+        return not causes and all(comparison.agrees for comparison in comparisons.values())
+
+    def _causes(self, world: World) -> dict[tuple[str, str], frozenset[str]]:
+        """The open causes of every invoice and payment of a customer."""
+        app = open_app(self.place.environment)
+        stored = app.connections.get(world.connection["id"])
+        assert stored is not None
+        documents = [place for place in places(stored) if place.stage in ("invoices", "payments")]
+        records = [record for place in documents for record in app.ledger.records(place)]
+        return {(record.place.stage, record.source_id): frozenset(cause.code for cause in record.causes) for record in records}
 
     # --- what a person wants to see ----------------------------------------------------------------------------------------------
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
+from sandbox.avid import Invoice
 from sandbox.d365.table import Row
 from sandbox.worlds.model import ExpectedInvoice, ExpectedPayment, Fate, World
 
 LINES, HEADERS = "VendorPaymentJournalLines", "VendorInvoiceHeaders"
-Move = Callable[[World, ExpectedPayment], str]
+Move = Callable[[World, ExpectedPayment], None]
 
 
 def aftermath(world: World) -> list[str]:
@@ -50,22 +51,22 @@ def _header(world: World, item: ExpectedInvoice) -> Row | None:
     return found[0] if found else None
 
 
-def _told(world: World, item: ExpectedInvoice, cause: str, **changes: object) -> None:
-    fate = changes.pop("fate", replace(item.fate, reported=(*item.fate.reported, cause)))
-    world.expected.invoices[item.accounting_system, item.id] = replace(item, fate=fate, **changes)  # type: ignore[arg-type]  # its own fields
+def _told(world: World, item: ExpectedInvoice, fate: Fate, gross: Decimal | None = None) -> None:
+    changed = replace(item, fate=fate, gross=item.gross if gross is None else gross)
+    world.expected.invoices[item.accounting_system, item.id] = changed
 
 
 def _changed(world: World, item: ExpectedInvoice) -> str:
     guid, invoices = _batch(world, item)
     world.avid.reopen_batch(guid)
     world.avid.close_batch(guid, [replace(each, gross=each.gross + 10) if each.id == item.id else each for each in invoices])
-    _told(world, item, "changed-after-write")
+    _told(world, item, Fate("write", reported=("changed-after-write",)))
     return f"AvidXchange: the batch of invoice {item.number}, which is in D365, is closed again with another amount."
 
 
 def _vanished(world: World, item: ExpectedInvoice) -> str:
     _close_without(world, item)
-    _told(world, item, "changed-after-write")
+    _told(world, item, Fate("write", reported=("changed-after-write",)))
     return f"AvidXchange: invoice {item.number}, which is in D365, is taken out of its batch."
 
 
@@ -75,7 +76,7 @@ def _deleted(world: World, item: ExpectedInvoice) -> str:
     for line in world.d365.find("VendorInvoiceLines", dataAreaId=item.company, HeaderReference=header["HeaderReference"]):
         world.d365.remove_row("VendorInvoiceLines", line)
     world.d365.remove_row(HEADERS, header)
-    _told(world, item, "written-gone", fate=Fate("leave", "deleted by hand", ("written-gone",)))
+    _told(world, item, Fate("leave", "deleted by hand", ("written-gone",)))
     return f"D365: someone deletes the pending invoice {item.number}."
 
 
@@ -87,18 +88,18 @@ def _corrected(world: World, item: ExpectedInvoice) -> str:
     price, more = line.amount("UnitPrice") + Decimal(1), Decimal(1)
     world.d365.change_row("VendorInvoiceLines", line, {"UnitPrice": price, "Amount": line.amount("Amount") + more})
     world.d365.post_invoice(item.company, header.text("HeaderReference"))
-    _told(world, item, "written-differs", gross=item.gross + more)
+    _told(world, item, Fate("write", reported=("written-differs",)), item.gross + more)
     return f"D365: someone raises the pending invoice {item.number} by {more} and posts it."
 
 
 def _taken_back(world: World) -> str:
     item = next(each for each in world.expected.invoices.values() if each.fate == Fate("park", "sum-differs"))
     _close_without(world, item)
-    _told(world, item, "", fate=Fate("leave", "withdrawn"))
+    _told(world, item, Fate("leave", "withdrawn"))
     return f"AvidXchange: invoice {item.number}, which is parked, is taken out of its batch."
 
 
-def _batch(world: World, item: ExpectedInvoice) -> tuple[str, list]:  # type: ignore[type-arg]
+def _batch(world: World, item: ExpectedInvoice) -> tuple[str, list[Invoice]]:
     batch = next(batch for batch in world.avid.batches.values() for held in batch.invoices if held.id == item.id)
     return batch.guid, batch.invoices
 
@@ -170,7 +171,7 @@ def _other_amount(world: World, item: ExpectedPayment) -> None:
     world.avid.change_amount(item.id, item.amount - 1)
 
 
-MOVES: dict[str, Callable[[World, ExpectedPayment], None]] = {
+MOVES: dict[str, Move] = {
     "is voided; its journal is not posted": _void,
     "fails": _fail,
     "has a status that nobody knows": _unknown,
@@ -181,7 +182,7 @@ MOVES: dict[str, Callable[[World, ExpectedPayment], None]] = {
 """What AvidXchange may do to a payment that is in D365."""
 
 
-def _moved(world: World, item: ExpectedPayment, what: str, move: Callable[[World, ExpectedPayment], None]) -> str:
+def _moved(world: World, item: ExpectedPayment, what: str, move: Move) -> str:
     move(world, item)
     world.expected.payments[item.id] = replace(item, fate=replace(item.fate, reported=("payment-reversed",)))
     return f"AvidXchange: payment {item.id}, which is in D365, {what}."

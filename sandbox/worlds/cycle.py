@@ -52,9 +52,10 @@ def _release_vendor(world: World) -> ExpectedInvoice | None:
     if not parked:
         return None
     world.d365.change("VendorsV3", _vendor_key(parked[0]), OnHoldStatus="No")
-    for item in parked:
-        if _vendor_key(item) == _vendor_key(parked[0]):
-            world.expected.invoices[item.accounting_system, item.id] = replace(item, fate=WRITE)
+    for key, item in world.expected.invoices.items():
+        if _vendor_key(item) == _vendor_key(parked[0]) and "vendor-on-hold" in item.fate.causes:
+            left = tuple(cause for cause in item.fate.reported if cause != "vendor-on-hold")
+            world.expected.invoices[key] = replace(item, fate=replace(item.fate, reported=left) if left else WRITE)
     return parked[0]
 
 

@@ -147,9 +147,9 @@ COMMANDS: Final = (
         "failures",
         "what a person has to mend, root causes first",
         "failures contoso --cause vendor-missing",
-        "Grouped by the thing to mend: what is wrong, what to do, who can do it, which documents wait and what they come to. "
-        "First what is in D365 already and not as it was, then settings, then vendors, accounts and dimensions, then single documents, last what goes on by "
-        "itself. Stages that cannot run and poison messages are in it.",
+        "Grouped by the thing to mend: what is wrong, what to do, who can do it, which documents wait and what they come to. First what "
+        "is in D365 already and not as it was; then settings; then vendors, accounts and dimensions; then single documents; last what "
+        "goes on by itself. Stages that cannot run and poison messages are in it.",
         (ANY_CONNECTION, replace(CAUSE, help="only this cause, with every record that it holds up")),
     ),
     Command(

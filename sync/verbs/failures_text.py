@@ -12,7 +12,7 @@ from sync.verbs.failures import Example, Failures, Group
 from sync.verbs.tables import counted, money, paragraph
 
 SUBJECTS: Final = 5
-"""Things to mend that are shown of one cause, unless that cause was asked for."""
+"""Things to mend that are shown of one cause, unless that cause was asked for or must be looked at first."""
 DOCUMENTS: Final = frozenset({"invoices", "payments"})
 STATES: Final[Mapping[str, str]] = {
     State.FOUND: "not looked at yet",
@@ -53,7 +53,7 @@ def _cause(groups: Sequence[Group], result: Failures) -> list[str]:
     first, total = groups[0], result.totals[groups[0].code]
     lines = paragraph(f"{first.title}: {counted(total.count, 'case')}{_sum(total.amounts)} [{first.code}]", rest="  ")
     lines += paragraph(first.remedy, first="  To do: ") + paragraph(first.who, first="  Who:   ")
-    most = len(groups) if result.cause else SUBJECTS
+    most = SUBJECTS if first.rank and not result.cause else len(groups)
     many_connections = len({group.connection for group in result.groups}) > 1
     for group in groups[:most]:
         lines += _subject(group, many_connections)
@@ -72,21 +72,23 @@ def _subject(group: Group, many_connections: bool) -> list[str]:
         head = f"{group.subject}{where}: {counted(group.count, 'case')}{_sum(group.amounts)} since {group.since:%Y-%m-%d}"
         lines, indent = paragraph(head, first="  ", rest="    "), "    "
     for example in group.examples:
-        lines += paragraph(_document(example, many_connections), first=f"{indent}- ")
+        lines += paragraph(_document(group.code, example, many_connections), first=f"{indent}- ")
     left = group.count - len(group.examples)
     return [*lines, f"{indent}- and {left:,} more"] if left > 0 else lines
 
 
-def _document(example: Example, many_connections: bool) -> str:
+def _document(code: str, example: Example, many_connections: bool) -> str:
     company = "" if example.company == NO_COMPANY else example.company
     connection = example.connection if many_connections else ""
-    where = ", ".join(part for part in (connection, company, _state(example), f"since {example.since:%Y-%m-%d}") if part)
+    where = ", ".join(part for part in (connection, company, _state(code, example), f"since {example.since:%Y-%m-%d}") if part)
     amount = "" if example.amount is None else f", {money(example.amount) or '0.00'} {example.currency}"
     return f"{example.label}{amount} ({where}): {example.sentence}"
 
 
-def _state(example: Example) -> str:
+def _state(code: str, example: Example) -> str:
     """A vendor or a code that is written is in AvidXchange; trouble of a stage or a message has no place of its own."""
+    if code == "written-gone":
+        return "was in D365"
     if example.stage in DOCUMENTS or example.state != State.WRITTEN:
         return STATES.get(example.state, example.state) if example.stage in STAGES else ""
     return "in AvidXchange"

@@ -14,7 +14,7 @@ from sync.errors import FixData
 from sync.ledger.model import NewRecord, Place, Record, State
 from sync.stages.payments.books import Books
 from sync.stages.payments.checks import PaymentCheck
-from sync.stages.payments.discovery import PaymentReading, payment_document
+from sync.stages.payments.discovery import PaymentReading, payment_document, unreadable
 from sync.stages.payments.journals import JournalBook
 from sync.stages.payments.moves import causes_of_moves
 from sync.stages.payments.plan import PaymentPlan
@@ -77,12 +77,12 @@ class Payments:
             sentence = f"AvidXchange lists payment {known.id} no longer, so it is not written."
             return Park((Cause("payment-status", f"payment {known.id}", sentence, "PaymentId"),))
         if isinstance(current, BadRow):
-            return Park((Cause("field-invalid", f"payment {known.id}", current.sentence, current.field),))
+            return Park((unreadable(current),))
         if digest(current.substance) != record.version:
             return Newer(payment_document(current, now))
         complete = self._slice.systems.avid.with_remittances(current)
         if isinstance(complete, BadRow):
-            return Park((Cause("field-invalid", f"payment {known.id}", complete.sentence, complete.field),))
+            return Park((unreadable(complete),))
         verdict = PaymentCheck(Books(self._slice, self._target), complete, now).verdict()
         if isinstance(verdict, Ready) and verdict.facts["mixed"]:
             self._slice.report.count("dimensions_mixed")

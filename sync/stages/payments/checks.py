@@ -133,7 +133,7 @@ class PaymentCheck:
             return None
         method = {str(name): value for name, value in company.payment_methods.items()}.get(kind.value)
         if method is None:
-            sentence = f"{self._name}: company {company.id} maps no {kind.value}; add it under companies.payment_methods."
+            sentence = f"{self._name}: company {company.id} has no entry {kind.value} under companies.payment_methods, which says how it is paid in D365."
             self._park("not-mapped", f"payment method {kind.value} of company {company.id}", sentence, "companies.payment_methods")
         return method
 
@@ -189,9 +189,8 @@ class PaymentCheck:
         account = self.payment.payee_id
         vendor = self.books.reference(company).vendor(account) if account else None
         if vendor is None:
-            self._park(
-                "vendor-missing", f"vendor {account}", f"{self._name}: vendor {account or '(none)'} does not exist in company {company.id}."
-            )
+            what = f"vendor {account} does not exist in company {company.id}" if account else "it names no vendor of D365"
+            self._park("vendor-missing", f"vendor {account or '(none)'}", f"{self._name}: {what}.")
         return vendor
 
     # --- settlements -------------------------------------------------------------------------------------------------------------
@@ -246,7 +245,7 @@ class PaymentCheck:
         if self.books.connection.policies.settlement is not Settlement.MARKED_INVOICE:
             return
         if len(self.payment.remittances) > 1 or item.discount or item.gross != row.remaining:
-            sentence = f"{self._name}: MarkedInvoice settles one whole invoice without discount; {name} would take a settlement row."
+            sentence = f"{self._name}: here one payment settles one whole invoice without discount; {name} is paid in part, with others or less a discount."
             self._park("settlement-mode", self._name, sentence, "policies.settlement")
 
     # --- dimensions --------------------------------------------------------------------------------------------------------------
@@ -269,7 +268,7 @@ class PaymentCheck:
         self._mixed.append(name)
         policy = self.books.connection.policies.mixed_dimensions
         if policy is MixedDimensions.PARK:
-            sentence = f"{self._name} pays distributions of different {name}: {', '.join(sorted(weights))}."
+            sentence = f"{self._name} pays invoice lines of different {name}: {', '.join(sorted(weights))}."
             self._park("dimensions-mixed", self._name, sentence, name)
         return max(sorted(weights), key=lambda value: weights[value]) if policy is MixedDimensions.LARGEST else ""
 
