@@ -37,13 +37,17 @@ def done_mark(piece: str) -> str:
 
 
 class Attempt:
-    """The work on one record in one slice. `record` is always the last durable version."""
+    """The work on one record in one slice. `record` is always the last durable version.
 
-    def __init__(self, slice_: Slice, delivery: Delivery, record: Record, owner: str) -> None:
+    `outdated`: the source holds a newer version, which is not taken over as long as the record is in doubt.
+    """
+
+    def __init__(self, slice_: Slice, delivery: Delivery, record: Record, owner: str, *, outdated: bool = False) -> None:
         self._slice = slice_
         self._delivery = delivery
         self.record = record
         self._owner = owner
+        self._outdated = outdated
         self._ready: Ready | None = None
         self._progress: dict[str, str] = dict(record.progress)
 
@@ -335,6 +339,8 @@ class Attempt:
         )
         if self._has_begun():
             self._advance(plan)
+        elif self._outdated:
+            self._count("retrying")  # the next discovery brings the newer version
         else:
             self._fresh()
 

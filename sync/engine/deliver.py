@@ -56,8 +56,8 @@ class _SliceWork:
         self._slice = slice_
         self._delivery = delivery
         self._extras = Extras(slice_, delivery)
-        self._held_back = False
-        """Whether a change was not taken over, because its record is in doubt: it must be found again."""
+        self._held_back: frozenset[str] = frozenset()
+        """Records in doubt whose change was not taken over: it must be found again, and until then they are not written afresh."""
 
     def run(self) -> End:
         """All phases, until done or out of time."""
@@ -86,10 +86,9 @@ class _SliceWork:
             for record, document in zip(records, discovery.documents, strict=True)
             if record.version != document.version or record.state is State.WITHDRAWN
         ]
-        taken = [self._take_change(record, document) for record, document in changed]
-        self._held_back = self._held_back or not all(taken)
-        if discovery.noted is not None:
-            discovery.noted(records, all(taken))
+        held_back = frozenset(record.key for record, document in changed if not self._take_change(record, document))
+        further = discovery.noted(records, held_back) if discovery.noted is not None else frozenset[str]()
+        self._held_back |= held_back | further
 
     def _take_change(self, record: Record, document: NewRecord) -> bool:
         """Whether the new version is durable. Not while a write of the record is under way: what it becomes depends on the outcome."""
@@ -165,7 +164,7 @@ class _SliceWork:
         """The records as they stand afterwards."""
         worked: list[Record] = []
         for record in group:
-            attempt = Attempt(self._slice, self._delivery, record, owner)
+            attempt = Attempt(self._slice, self._delivery, record, owner, outdated=record.key in self._held_back)
             try:
                 attempt.run()
             except StorageConflict as error:

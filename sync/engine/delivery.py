@@ -17,12 +17,13 @@ from sync.storage.model import Change
 class Discovery:
     """Documents of one place that were read together. `noted` is called with their records once all of them are durable.
 
-    Its second argument is False when a write in doubt holds a change back, so that it must be found again.
+    It also gets the keys of those whose change is held back by a write in doubt, and returns the keys of further records of that kind:
+    what changed must be found again, and they are not written afresh before.
     """
 
     place: Place
     documents: Sequence[NewRecord]
-    noted: Callable[[Sequence[Record], bool], None] | None = None
+    noted: Callable[[Sequence[Record], frozenset[str]], frozenset[str]] | None = None
 
 
 @dataclass(frozen=True)

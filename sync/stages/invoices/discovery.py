@@ -195,33 +195,40 @@ class _BatchReading:
         self._unread = unread
         self._seen: set[str] = set()
 
-    def part(self, records: Sequence[Record], taken: bool) -> None:
-        """Some invoices of the batch are durable; `taken`: with their changes."""
+    def part(self, records: Sequence[Record], held_back: frozenset[str]) -> frozenset[str]:
+        """Some invoices of the batch are durable, but for changes that are held back."""
         self._seen.update(record.key for record in records)
-        if not taken:
+        if held_back:
             self._unread.add(self._batch.guid)
+        return frozenset()
 
-    def whole(self, records: Sequence[Record], taken: bool) -> None:
+    def whole(self, records: Sequence[Record], held_back: frozenset[str]) -> frozenset[str]:
         """All are: those that vanished are closed, then the batch counts as read, unless it must be read again."""
-        self.part(records, taken)
+        self.part(records, held_back)
+        in_doubt: set[str] = set()
         for key in list(self._slice.ledger.members(self._place, batch_key(self._batch.guid))):
-            if key not in self._seen:
-                self._vanished(key)
+            if key not in self._seen and not self._vanished(key):
+                in_doubt.add(key)
+        if in_doubt:
+            self._unread.add(self._batch.guid)
         if self._batch.guid not in self._unread:
             self._book.noted(self._batch, self._closed)
+        return frozenset(in_doubt)
 
-    def _vanished(self, key: str) -> None:
+    def _vanished(self, key: str) -> bool:
+        """Close it, or tell a person. False while a write of it is in doubt: what it means depends on the outcome."""
         record = self._slice.ledger.get(self._place, key)
         if record is None or record.state is State.WITHDRAWN or record.batch != batch_key(self._batch.guid):
-            return
+            return True
         if record.state in (State.FOUND, State.PARKED, State.RETRYING) and not record.progress:
             step = Step("withdrawn", "No longer in its closed batch in AvidXchange.")
             self._slice.ledger.move(record, step, run=self._slice.run, state=State.WITHDRAWN, due=None, causes=(), alias="")
             self._slice.report.count("withdrawn")
         elif record.state in _BLOCKING:
-            self._unread.add(self._batch.guid)
+            return False
         elif record.state not in AT_REST or record.state in (State.POSTED, State.ADOPTED):
             self._raise_exception(record)
+        return True
 
     def _raise_exception(self, record: Record) -> None:
         sentence = f"{record.label} vanished from its batch in AvidXchange after it was written to D365; nothing was touched."

@@ -133,7 +133,7 @@ class PaymentCheck:
             return None
         method = {str(name): value for name, value in company.payment_methods.items()}.get(kind.value)
         if method is None:
-            sentence = f"{self._name}: company {company.id} has no entry {kind.value} under companies.payment_methods, which says how it is paid in D365."
+            sentence = f"{self._name}: company {company.id} does not say under companies.payment_methods what {kind.value} is in D365."
             self._park("not-mapped", f"payment method {kind.value} of company {company.id}", sentence, "companies.payment_methods")
         return method
 
@@ -245,7 +245,7 @@ class PaymentCheck:
         if self.books.connection.policies.settlement is not Settlement.MARKED_INVOICE:
             return
         if len(self.payment.remittances) > 1 or item.discount or item.gross != row.remaining:
-            sentence = f"{self._name}: here one payment settles one whole invoice without discount; {name} is paid in part, with others or less a discount."
+            sentence = f"{self._name}: {name} is paid in part, with others or less a discount; here a payment settles one whole invoice."
             self._park("settlement-mode", self._name, sentence, "policies.settlement")
 
     # --- dimensions --------------------------------------------------------------------------------------------------------------
