@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from sandbox.worlds.by_hand import add_posted, add_transaction
 from sandbox.worlds.firm import Firm
-from sandbox.worlds.firm_setup import CLOSED_COMPANY, COMPANIES, UNMAPPED
+from sandbox.worlds.firm_setup import CLOSED_COMPANY, COMPANIES, UNMAPPED, Company
 from sandbox.worlds.firm_vendors import Vendor
 from sandbox.worlds.model import WRITE, ExpectedInvoice, Fate, Settlement
 from sandbox.worlds.payment_drafts import KIND_OF_METHOD, Paid, PaymentDraft
@@ -69,8 +69,7 @@ def plain_payment(firm: Firm, payment_id: int) -> PaymentDraft:
     draft = PaymentDraft(payment_id, vendor, "", day, day + timedelta(days=2), [])
     draft.cleared = draft.modified
     method = rng.choice(METHODS_BY_SHARE)
-    unmapped = firm.cases and vendor.company == CLOSED_COMPANY and KIND_OF_METHOD[method] == UNMAPPED
-    pay_by(firm, draft, "Check" if unmapped else method)
+    pay_by(firm, draft, "Check" if _is_unmapped(firm, vendor.company, method) else method)
     draft.paid = [posted(firm, vendor, firm.amount())]
     return draft
 
@@ -103,7 +102,18 @@ def park(why: str, mutate: Kind) -> Kind:
 
 
 def _by(method: str) -> Kind:
-    return lambda firm, draft: pay_by(firm, draft, method)
+    """By this method, in a company that has mapped it."""
+
+    def kind(firm: Firm, draft: PaymentDraft) -> None:
+        if _is_unmapped(firm, draft.company, method):
+            given_to(firm, draft, firm.vendor(COMPANIES[0]))
+        pay_by(firm, draft, method)
+
+    return kind
+
+
+def _is_unmapped(firm: Firm, company: Company, method: str) -> bool:
+    return firm.cases and company == CLOSED_COMPANY and KIND_OF_METHOD[method] == UNMAPPED
 
 
 def status(text: str) -> Kind:
