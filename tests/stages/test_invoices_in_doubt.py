@@ -12,8 +12,12 @@ HEADERS = "VendorInvoiceHeaders"
 
 
 def firm_in_doubt(kind: str) -> tuple[Firm, ExpectedInvoice]:
-    """A firm of which one header was sent and nobody knows yet what became of it; `kind` of the fault says what did."""
+    """A firm of which one header was sent and nobody knows yet what became of it; `kind` of the fault says what did.
+
+    Its AvidXchange lists a batch no longer once it is acknowledged.
+    """
     firm, blocked = Firm.build(), list[bool]()
+    firm.world.avid.switches = replace(firm.world.avid.switches, acknowledged_batches_listed=False)
     faults = firm.deployment.network.faults
     faults.add(Fault(kind, method="POST", path=rf"^/data/{HEADERS}\b"))  # type: ignore[arg-type]  # one of the faults' words
 
