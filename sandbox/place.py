@@ -17,6 +17,7 @@ from sandbox.avid import AvidSystem
 from sandbox.azurite import Azurite
 from sandbox.d365 import D365
 from sandbox.entra import Entra, ManagedIdentity
+from sandbox.images import scans
 from sandbox.network import Network
 from sandbox.tls import Sandbox
 from sandbox.vault import Vault
@@ -80,6 +81,8 @@ class Place:
         self.entra.register_app(facts["tenant"], facts["client_id"], facts["client_secret"])
         self.network.mount(world.d365.host, D365(world.d365, self.entra))
         self.network.mount(world.avid.host, AvidSystem(world.avid))
+        for host in facts.get("image_hosts", []):
+            self.network.mount(host, scans())
         for name, value in secret_names(facts).items():
             self.vault.set(name, value)
         self.worlds[facts["id"]] = world

@@ -11,6 +11,7 @@ from sandbox.avid import AvidSystem, AvidTokens
 from sandbox.avid.settings import auth_entry, auth_secrets, token_host
 from sandbox.d365 import D365
 from sandbox.entra import Entra
+from sandbox.images import scans
 from sandbox.network import Network
 from sandbox.simulator.seams import NetworkTransport, PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage, Message
@@ -60,6 +61,8 @@ class Deployment:
         self.network.mount(world.d365.environment_url.removeprefix("https://"), D365(world.d365, self.entra))
         self.network.mount(world.avid.host, AvidSystem(world.avid))
         self.network.mount(token_host(world.avid), AvidTokens(world.avid))
+        for host in facts.get("image_hosts", []):
+            self.network.mount(host, scans())
         self.secrets.values.update({**secret_names(facts), **auth_secrets(world.avid, facts["id"])})
         document = connection_document(facts, **policies)
         document["avidxchange"]["auth"] = auth_entry(world.avid, facts["id"])
