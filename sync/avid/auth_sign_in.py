@@ -150,7 +150,9 @@ class TokenSource:
 
     def _ask(self, credentials: Credentials) -> Token | Failure:
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded", **credentials.headers}
-        request = HttpRequest("POST", self._door.url, headers, urlencode(credentials.form).encode(), max_bytes=LARGEST_ANSWER)
+        request = HttpRequest(
+            self._profile.verbs.sign_in, self._door.url, headers, urlencode(credentials.form).encode(), max_bytes=LARGEST_ANSWER
+        )
         try:
             response = self._http.send(request, repeatable=False)
         except Throttled:

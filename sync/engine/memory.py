@@ -40,6 +40,8 @@ class Flag(IntFlag):
     """Was in AvidXchange when the memory was built: whether it is ours only the ledger knows."""
     SPELLED = 16
     """AvidXchange writes its key in other cases than D365: it is sent as AvidXchange writes it, or it would be there twice."""
+    KEPT = 32
+    """Differs from D365 in what AvidXchange takes over of new rows only: it is not sent. The hash is of what D365 says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,10 @@ class Crawl:
     """Rows so far that the target shows otherwise than they were sent."""
     drifted: list[str] = field(default_factory=list)
     """The first of them, as a person reads them."""
+    kept: int = 0
+    """Rows so far that differ only in what AvidXchange takes over of new rows only."""
+    kept_rows: list[str] = field(default_factory=list)
+    """The first of them."""
 
 
 @dataclass

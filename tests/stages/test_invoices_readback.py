@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.avid.models import AvidInvoice, Coding, Distribution
+from sync.avid.profile import shipped_profile
 from sync.d365.entity import typed
 from sync.d365.rows import PendingInvoice, PendingInvoiceLine
 from sync.d365.wire import Json, read_row, write_json
@@ -154,7 +155,7 @@ def causes_of(gross: Decimal, amounts: list[Decimal]) -> list[tuple[str, str]]:
         last_changed=None,
         text="{}",
     )
-    return [(cause.code, cause.sentence) for cause in total_causes(invoice, "Invoice N1")]
+    return [(cause.code, cause.sentence) for cause in total_causes(invoice, "Invoice N1", shipped_profile().fields)]
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("ABC"), st.sampled_from("12")), min_size=1, max_size=5))

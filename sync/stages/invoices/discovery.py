@@ -106,7 +106,7 @@ class Reading:
             "field-missing",
             f"batch {batch.name}",
             f"Batch {batch.name} ({batch.guid}) has no close date, so it cannot be read.",
-            "DateClosed",
+            self._slice.systems.avid.profile.fields.batch.date_closed,
         )
         return self._parked("batch", batch.guid, batch.guid, cause, "")
 
@@ -162,10 +162,17 @@ class Reading:
             return False
         return True
 
+    def _is_told_of(self, row: BatchRow) -> bool:
+        """Whether AvidXchange is to hear that an invoice of the batch is parked: only where the profile has an id for it."""
+        if self._slice.systems.avid.profile.values.failed_status is None:
+            return False
+        records = (self._slice.ledger.get(self._place, key) for key in list(self._slice.ledger.members(self._place, batch_key(row.guid))))
+        return any(record is not None and record.state is State.PARKED for record in records)
+
     def _acknowledge(self, row: BatchRow) -> None:
         """One whose outcome is unknown is made again by the next run: AvidXchange takes a second one, as after a re-close."""
         try:
-            self._slice.systems.avid.acknowledge(row.batch, self._slice.ports.clock.now())
+            self._slice.systems.avid.acknowledge(row.batch, self._slice.ports.clock.now(), failed=self._is_told_of(row))
         except OutcomeUnknown as error:
             log.warning("batch %s: %s", row.name, error.sentence, extra={"run": self._slice.run})
             self._slice.report.count("unacknowledged")
