@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from sandbox import hosts
 from sandbox.avid import AvidSystem, AvidTokens
-from sandbox.avid.settings import auth_entry, auth_secrets, token_host
+from sandbox.avid.dialect import Dialect
+from sandbox.avid.settings import auth_entry, auth_secrets, profile_of, token_host
 from sandbox.d365 import D365
 from sandbox.entra import Entra
 from sandbox.network import Network
@@ -42,6 +43,8 @@ class Deployment:
     secrets: PlainSecrets
     step: Callable[[], None]
     """Called before every storage operation and every request: where workers take turns and die."""
+    dialect: Dialect | None = None
+    """What the AvidXchange of the customers that are added speaks; None: the shipped dialect."""
     worlds: dict[str, World] = field(default_factory=dict)
     _workers: int = 0
 
@@ -57,11 +60,11 @@ class Deployment:
         facts = world.connection
         self.entra.register_app(facts["tenant"], facts["client_id"], facts["client_secret"])
         self.network.mount(world.d365.environment_url.removeprefix("https://"), D365(world.d365, self.entra))
-        self.network.mount(world.avid.host, AvidSystem(world.avid))
-        self.network.mount(token_host(world.avid), AvidTokens(world.avid))
+        self.network.mount(world.avid.host, AvidSystem(world.avid), self.dialect)
+        self.network.mount(token_host(world.avid), AvidTokens(world.avid), self.dialect)
         self.secrets.values.update({**secret_names(facts), **auth_secrets(world.avid, facts["id"])})
         document = connection_document(facts, **policies)
-        document["avidxchange"]["auth"] = auth_entry(world.avid, facts["id"])
+        document["avidxchange"] |= {"auth": auth_entry(world.avid, facts["id"]), "profile": profile_of(self.dialect)}
         text = json.dumps(document, default=str)
         connection = parse_connection(text)
         self.worker().connections.put(text)
@@ -69,12 +72,12 @@ class Deployment:
         return connection
 
 
-def deploy(clock: VirtualClock) -> Deployment:
+def deploy(clock: VirtualClock, dialect: Dialect | None = None) -> Deployment:
     """An empty deployment."""
     entra = Entra(clock.now)
     storage = LocalStorage(clock, before=lambda _: made.step())
     network = Network(clock.now, {hosts.LOGIN: entra})
-    made = Deployment(clock, network, entra, storage, PlainSecrets({}), step=lambda: None)
+    made = Deployment(clock, network, entra, storage, PlainSecrets({}), step=lambda: None, dialect=dialect)
     ensure(storage)
     return made
 

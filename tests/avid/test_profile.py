@@ -6,6 +6,8 @@ from sync.avid.models import PaymentKind, PaymentState
 from sync.avid.profile import shipped_profile
 from sync.errors import FixConfiguration
 
+pytestmark = pytest.mark.shipped_names("the shipped document itself")
+
 PROFILE = shipped_profile()
 
 

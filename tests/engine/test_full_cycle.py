@@ -17,6 +17,15 @@ from sandbox.simulator.turns import Killed, Turns
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 from sandbox.worlds.truth import compare
 from tests.avid.tenant import CachedSecrets
+from tests.support.dialects import dialect, in_both, spoken
+
+__all__ = ["dialect"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test here runs in both dialects of AvidXchange."""
+    in_both(metafunc)
+
 
 HOUR = 3_600.0
 ROTATION_STEP = 300
@@ -26,7 +35,7 @@ MOST_SIGN_INS = 12
 
 
 def small_deployment(seed: int, auth: Auth = "company_user_tokens") -> Deployment:
-    deployment = deploy(VirtualClock())
+    deployment = deploy(VirtualClock(), spoken())
     deployment.secrets = CachedSecrets({})
     now, switches = deployment.clock.now, AvidSwitches(auth=auth, token_lifetime=timedelta(minutes=20))
     deployment.add(build_property_firm(seed, now(), size=PropertyFirmSize.small(), now=now, avid_switches=switches))

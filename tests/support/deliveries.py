@@ -15,6 +15,7 @@ from sync.app import App
 from sync.ledger.model import NO_COMPANY, Failure, Place, Record
 from sync.stages.invoices.discovery import invoice_key
 from sync.stages.payments.discovery import payment_key
+from tests.support.dialects import spoken
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Firm:
         cls, seed: int = 1, switches: D365Switches | None = None, *, size: PropertyFirmSize | None = None, **policies: object
     ) -> Self:
         """A small firm before its first cycle."""
-        deployment = deploy(VirtualClock())
+        deployment = deploy(VirtualClock(), spoken())
         now = deployment.clock.now
         world = build_property_firm(seed, now(), size=size or PropertyFirmSize.small(), now=now, d365_switches=switches)
         deployment.add(world, **policies)
