@@ -170,10 +170,13 @@ class Reading:
         return any(record is not None and record.state is State.PARKED for record in records)
 
     def _acknowledge(self, row: BatchRow) -> None:
-        """One whose outcome is unknown is made again by the next run: AvidXchange takes a second one, as after a re-close."""
+        """One whose outcome is unknown is made again by the next run: AvidXchange takes a second one, as after a re-close.
+
+        So is one that is refused: the batch was opened again, and is read anew when it is closed. It holds up nothing else.
+        """
         try:
             self._slice.systems.avid.acknowledge(row.batch, self._slice.ports.clock.now(), failed=self._is_told_of(row))
-        except OutcomeUnknown as error:
+        except (OutcomeUnknown, FixData) as error:
             log.warning("batch %s: %s", row.name, error.sentence, extra={"run": self._slice.run})
             self._slice.report.count("unacknowledged")
             return
