@@ -6,15 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sandbox import hosts
-from sandbox.avid import AvidSystem, AvidTokens
 from sandbox.avid.dialect import Dialect
-from sandbox.avid.settings import auth_entry, auth_secrets, profile_of, token_host
-from sandbox.d365 import D365
 from sandbox.entra import Entra
 from sandbox.network import Network
 from sandbox.simulator.seams import NetworkTransport, PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage, Message
-from sandbox.worlds.connection import connection_document, secret_names
+from sandbox.worlds.customer import customer_document, customer_secrets, mount_customer
 from sandbox.worlds.model import World
 from sync.app import App
 from sync.connections.document import STAGES, Connection, parse_connection
@@ -57,15 +54,9 @@ class Deployment:
 
     def add(self, world: World, **policies: object) -> Connection:
         """Mount a customer's systems, put its secrets into the vault and store its connection document."""
-        facts = world.connection
-        self.entra.register_app(facts["tenant"], facts["client_id"], facts["client_secret"])
-        self.network.mount(world.d365.environment_url.removeprefix("https://"), D365(world.d365, self.entra))
-        self.network.mount(world.avid.host, AvidSystem(world.avid), self.dialect)
-        self.network.mount(token_host(world.avid), AvidTokens(world.avid), self.dialect)
-        self.secrets.values.update({**secret_names(facts), **auth_secrets(world.avid, facts["id"])})
-        document = connection_document(facts, **policies)
-        document["avidxchange"] |= {"auth": auth_entry(world.avid, facts["id"]), "profile": profile_of(self.dialect)}
-        text = json.dumps(document, default=str)
+        mount_customer(self.network, self.entra, world, self.dialect)
+        self.secrets.values.update(customer_secrets(world))
+        text = json.dumps(customer_document(world, self.dialect, **policies), default=str)
         connection = parse_connection(text)
         self.worker().connections.put(text)
         self.worlds[connection.id] = world
