@@ -149,7 +149,7 @@ class Dialect:
     def _within_limits(self, asked: Mapping[str, str]) -> None:
         limits = self.spoken["limits"]
         for first, last in (("closed_from", "closed_to"), ("modified_from", "modified_to")):
-            if first in asked and (_day(asked[last]) - _day(asked[first])).days >= limits["window_days"]:
+            if {first, last} <= asked.keys() and (_day(asked[last]) - _day(asked[first])).days >= limits["window_days"]:
                 raise Unspoken("more days than a window has")
         if len(asked.get("payment_ids", "").split(self.spoken["query"]["id_separator"])) > limits["payment_ids"]:
             raise Unspoken("more ids than a query takes")
@@ -214,7 +214,7 @@ class Dialect:
         if route.name == "sign_in":
             return self._envelopes.token(value)
         section = ROWS[route.name]
-        return self._envelopes.page(section, value) if route.spoken[0] == "GET" else self._envelopes.results(section, value)
+        return self._envelopes.page(section, value) if route.spoken[0] == "GET" else self._envelopes.results(value)
 
 
 def _moved(given: str, wanted: str, path: str) -> str:

@@ -51,15 +51,15 @@ class EnvelopeTranslator:
             wanted["link_address"]: self._link(address) if isinstance(address, str) else address,
         }
 
-    def results(self, section: str, value: Json) -> Json:
-        """What became of what was written, in any of its forms."""
+    def results(self, value: Json) -> Json:
+        """What became of what was written, in any of its forms; the items themselves are not said again."""
         given, wanted = self._given, self._wanted
         if isinstance(value, list):
-            return [self.results(section, item) for item in value]
+            return [self.results(item) for item in value]
         if not isinstance(value, dict) or self._is_refusal(value):
             return self.refusal(value)
         if given["results"] in value:
-            return {wanted["results"]: self.results(section, value[given["results"]])}
+            return {wanted["results"]: self.results(value[given["results"]])}
         if given["successful"] not in value and given["errors"] not in value:
             return value
         result: Row = {wanted[name]: value[given[name]] for name in ("successful",) if given[name] in value}
