@@ -3,7 +3,8 @@
 import pytest
 
 from sandbox.faults import Fault
-from sync.ledger.model import State
+from sync.engine.cases import RUNS
+from sync.ledger.model import Place, State
 from sync.stages.invoices.batches import batch_key
 from tests.support.deliveries import Firm
 
@@ -65,6 +66,10 @@ def test_a_batch_that_was_opened_before_it_could_be_acknowledged_holds_up_nothin
     firm.world.avid.reopen_batch(first)
     firm.cycle(minutes=30)
     assert {acknowledged.batch_guid for acknowledged in firm.world.avid.acknowledgements} == let_in(firm)
+    [failure] = firm.failures(Place(firm.world.connection["id"], RUNS))
+    assert (failure.cause.code, failure.label) == ("refused", f"batch {first}")
+    assert "is not closed" in failure.cause.sentence
     firm.world.avid.close_batch(first)
     firm.cycle(minutes=30)
+    assert firm.failures(Place(firm.world.connection["id"], RUNS)) == []
     assert first in {acknowledged.batch_guid for acknowledged in firm.world.avid.acknowledgements}

@@ -12,6 +12,7 @@ from sync.avid.rows import parse_invoice
 from sync.causes import Cause
 from sync.connections.document import Company
 from sync.engine.attempt import ON_REQUEST
+from sync.engine.cases import RUNS, close_case, open_case
 from sync.engine.delivery import Discovery
 from sync.engine.model import Slice
 from sync.errors import FixData, OutcomeUnknown, TryLater
@@ -172,14 +173,20 @@ class Reading:
     def _acknowledge(self, row: BatchRow) -> None:
         """One whose outcome is unknown is made again by the next run: AvidXchange takes a second one, as after a re-close.
 
-        So is one that is refused: the batch was opened again, and is read anew when it is closed. It holds up nothing else.
+        So is one that is refused, as when the batch was opened again: a case says so until it is taken. It holds up nothing else.
         """
+        slice_, case = self._slice, f"batch {row.guid}"
+        place = Place(slice_.connection.id, RUNS)
         try:
             self._slice.systems.avid.acknowledge(row.batch, self._slice.ports.clock.now(), failed=self._is_told_of(row))
         except (OutcomeUnknown, FixData) as error:
-            log.warning("batch %s: %s", row.name, error.sentence, extra={"run": self._slice.run})
-            self._slice.report.count("unacknowledged")
+            log.warning("batch %s: %s", row.name, error.sentence, extra={"run": slice_.run})
+            slice_.report.count("unacknowledged")
+            if isinstance(error, FixData):
+                now = slice_.ports.clock.now()
+                open_case(slice_.ledger, place, case, error.causes[0], label=case, text=error.sentence, run=slice_.run, now=now)
             return
+        close_case(slice_.ledger, place, case, run=slice_.run)
         self._book.acknowledged(row)
         self._slice.report.count("acknowledged")
 
