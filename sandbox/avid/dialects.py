@@ -126,7 +126,15 @@ class _Scrambler:
             return self._word(ascii_only=True)
         if name == "id_separator":
             return self._random.choice(";~")
-        return str(int(shipped) + self._random.randint(1_000, 9_999)) if shipped.isdecimal() else self._word()
+        return self._number(int(shipped)) if shipped.isdecimal() else self._word()
+
+    def _number(self, shipped: int) -> str:
+        """A number as text, never used before in this document."""
+        number = str(shipped + self._random.randint(1_000, 9_999))
+        while number in self._used:
+            number = str(shipped + self._random.randint(1_000, 9_999))
+        self._used.add(number)
+        return number
 
     def _text(self, shipped: str) -> str:
         return f"{self._word()} {self._word()}".capitalize() + ("*" if shipped.endswith("*") else "")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from sync.stages.invoices.plan import InvoicePlan, PlannedLine
 from sync.stages.invoices.readback import differences
 from sync.stages.invoices.target import header_body, line_body
 from sync.values import money_text
+
+pytestmark = pytest.mark.shipped_names("plans alone, without an AvidXchange")
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12)
 filled = texts.filter(bool)
