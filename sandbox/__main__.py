@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from sandbox.demo import SEED, Demo, keep
+from sandbox.demo import SEED, Demo, add_forms, dialect_of, keep
 from sandbox.place import Place
 
 
@@ -12,9 +12,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 dev.py sandbox", description=__doc__)
     parser.add_argument("--small", action="store_true", help="a small firm: 30 vendors, 12 invoices, 8 payments")
     parser.add_argument("--seed", type=int, default=SEED, help=f"another world (default {SEED})")
+    add_forms(parser)
     given = parser.parse_args(arguments)
-    with Place() as place:
-        Demo.build(place, given.seed, small=given.small).add_customers()
+    with Place(dialect=dialect_of(given)) as place:
+        Demo.build(place, given.seed, small=given.small, auth=given.auth).add_customers()
         keep(place)
     return 0
 

@@ -1,7 +1,6 @@
 """`python3 dev.py demo`: three cycles of the whole connector against the sandbox, and what a person wants to see of them."""
 
 import argparse
-import json
 import signal
 import subprocess
 import sys
@@ -14,11 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
+from sandbox.avid import AvidSwitches
+from sandbox.avid.dialect import Dialect
+from sandbox.avid.switches import Auth
 from sandbox.network import Network
 from sandbox.place import Place, utc_now
-from sandbox.worlds.connection import connection_document
 from sandbox.worlds.contoso import build_contoso
 from sandbox.worlds.contoso_cases import build_contoso_cases, contoso_goes_on
 from sandbox.worlds.cycle import third_cycle, third_cycle_faults
@@ -45,12 +46,12 @@ class Demo:
     contoso: World
 
     @classmethod
-    def build(cls, place: Place, seed: int, *, small: bool) -> Self:
+    def build(cls, place: Place, seed: int, *, small: bool, auth: Auth = "company_user_tokens") -> Self:
         """Both customers with their systems answering; nothing has run yet."""
         today = utc_now()
-        size = PropertyFirmSize.small() if small else PropertyFirmSize.full()
+        size, switches = PropertyFirmSize.small() if small else PropertyFirmSize.full(), AvidSwitches(auth=auth)
         contoso = build_contoso(today, now=utc_now) if small else build_contoso_cases(today, now=utc_now)
-        demo = cls(place, build_property_firm(seed, today, size=size, now=utc_now), contoso)
+        demo = cls(place, build_property_firm(seed, today, size=size, now=utc_now, avid_switches=switches), contoso)
         for world in demo.worlds:
             place.mount(world)
         return demo
@@ -77,8 +78,7 @@ class Demo:
         """Their connection documents, as an operator adds them."""
         heading("Two customers are added, each with its own tenant, environment and AvidXchange host")
         for world in self.worlds:
-            document = json.dumps(connection_document(world.connection), default=str)
-            with written_to_file(document) as path:
+            with written_to_file(self.place.document(world)) as path:
                 print(self.place.sync("connections", "add", str(path)).stdout.rstrip())
 
     def _third_cycle(self) -> bool:
@@ -176,6 +176,18 @@ class Demo:
         return next(str(write.body[field]) for write in self.firm.d365.writes[self._invoices_before :] if write.set_name == set_name)
 
 
+def add_forms(parser: argparse.ArgumentParser) -> None:
+    """How the firm's AvidXchange may be met."""
+    ways = get_args(Auth)
+    parser.add_argument("--auth", choices=ways, default=ways[0], help=f"how the firm signs in to AvidXchange (default {ways[0]})")
+    parser.add_argument("--dialect", type=int, metavar="SEED", help="an AvidXchange that calls everything otherwise, by a number")
+
+
+def dialect_of(given: argparse.Namespace) -> Dialect | None:
+    """The dialect that was asked for; None: the shipped one."""
+    return None if given.dialect is None else Dialect.scrambled(given.dialect)
+
+
 def added_up(runs: Sequence[Mapping[str, int]]) -> Counter[str]:
     """What several runs did together. Each run counts anew what is parked, so that is not added up."""
     counts: Counter[str] = Counter()
@@ -186,8 +198,9 @@ def added_up(runs: Sequence[Mapping[str, int]]) -> Counter[str]:
 
 
 def effects(network: Network, worlds: tuple[World, ...]) -> int:
-    """Requests that can have an effect on the customers' systems so far."""
-    return sum(network.writes(host) for world in worlds for host in (world.d365.host, world.avid.host))
+    """Requests that can have an effect on the customers' systems so far; signing in is none."""
+    written = sum(network.writes(host) for world in worlds for host in (world.d365.host, world.avid.host))
+    return written - sum(network.writes(world.avid.host, world.avid.switches.sign_in_path) for world in worlds)
 
 
 def show_comparison(name: str, comparison: Comparison) -> None:
@@ -248,10 +261,11 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 dev.py demo", description=__doc__)
     parser.add_argument("--small", action="store_true", help="a small firm: 30 vendors, 12 invoices, 8 payments")
     parser.add_argument("--seed", type=int, default=SEED, help=f"another world (default {SEED})")
+    add_forms(parser)
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, to look around")
     given = parser.parse_args(arguments)
-    with Place() as place:
-        demo = Demo.build(place, given.seed, small=given.small)
+    with Place(dialect=dialect_of(given)) as place:
+        demo = Demo.build(place, given.seed, small=given.small, auth=given.auth)
         agrees = demo.run()
         heading("Everything agrees, to the cent." if agrees else "NOT EVERYTHING AGREES: see DIFFERS above.")
         print(CLOSING, flush=True)

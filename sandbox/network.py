@@ -1,10 +1,10 @@
 """The network of the sandbox: which system answers under which host name, what goes wrong on the way, and a record of every request."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from sandbox.faults import ConnectionFault, Fault, FaultPlan
 from sandbox.web import Now, Request, Response, System
@@ -40,6 +40,14 @@ class _Late:
     request: Request
 
 
+class Interpreter(Protocol):
+    """Stands in front of a system whose client speaks in other names (`sandbox.avid.dialect`)."""
+
+    def heard(self, request: Request) -> tuple[Request, Callable[[Response], Response]]:
+        """The request as the system knows it, and what turns the answer back."""
+        ...
+
+
 class Network:
     """Systems by exact production host name. `dispatch` may be called from many threads; systems can be mounted while it runs."""
 
@@ -50,12 +58,17 @@ class Network:
         self.refused: list[tuple[str, str]] = []
         """(method, host or URL) of what was asked of hosts that nobody plays: in a healthy run there is none."""
         self._systems: dict[str, System] = dict(systems or {})
+        self._interpreters: dict[str, Interpreter] = {}
         self._late: list[_Late] = []
         self._lock = threading.Lock()
 
-    def mount(self, host: str, system: System) -> None:
-        """Let a system answer under a host name."""
+    def mount(self, host: str, system: System, interpreter: Interpreter | None = None) -> None:
+        """Let a system answer under a host name. With an interpreter, faults and records speak of the requests as the system knows them."""
         self._systems[host.lower()] = system
+        if interpreter is None:
+            self._interpreters.pop(host.lower(), None)
+        else:
+            self._interpreters[host.lower()] = interpreter
 
     def knows(self, host: str) -> bool:
         """Whether a system answers under this name."""
@@ -70,6 +83,13 @@ class Network:
 
     def dispatch(self, request: Request) -> Response:
         """Answer one request. Raises ConnectionFault when the client gets no whole reply, or none at all."""
+        interpreter = self._interpreters.get(request.host.lower())
+        if interpreter is None:
+            return self._dispatch(request)
+        plain, turned_back = interpreter.heard(request)
+        return turned_back(self._dispatch(plain))
+
+    def _dispatch(self, request: Request) -> Response:
         self.settle()
         system = self._systems.get(request.host.lower())
         if system is None:

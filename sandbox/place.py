@@ -1,6 +1,7 @@
 """A whole place to run the connector in, on this machine: worlds on local TLS, a vault, an identity, Azurite, and the app's settings."""
 
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -13,15 +14,13 @@ from types import TracebackType
 from typing import Self
 
 from sandbox import hosts
-from sandbox.avid import AvidSystem
+from sandbox.avid.dialect import Dialect
 from sandbox.azurite import Azurite
-from sandbox.d365 import D365
 from sandbox.entra import Entra, ManagedIdentity
-from sandbox.images import scans
 from sandbox.network import Network
 from sandbox.tls import Sandbox
 from sandbox.vault import Vault
-from sandbox.worlds.connection import secret_names
+from sandbox.worlds.customer import customer_document, customer_secrets, mount_customer
 from sandbox.worlds.model import World
 from sync.storage.azure import open_storage
 from sync.storage.names import ensure
@@ -40,9 +39,13 @@ def utc_now() -> datetime:
 
 
 class Place:
-    """Everything around the app. `environment` is what its processes are started with; nothing in it is known to the app's code."""
+    """Everything around the app. `environment` is what its processes are started with; nothing in it is known to the app's code.
 
-    def __init__(self, *, every_seconds: int = 300) -> None:
+    `dialect` is what the customers' AvidXchange speaks; None: the shipped one.
+    """
+
+    def __init__(self, *, every_seconds: int = 300, dialect: Dialect | None = None) -> None:
+        self.dialect = dialect
         self.entra = Entra(utc_now)
         self.network = Network(utc_now, {hosts.LOGIN: self.entra})
         self.vault = Vault(VAULT, OPERATOR_TENANT, self.entra, utc_now)
@@ -77,15 +80,18 @@ class Place:
 
     def mount(self, world: World) -> None:
         """Let a customer's systems answer, and put the customer's secrets into the vault."""
-        facts = world.connection
-        self.entra.register_app(facts["tenant"], facts["client_id"], facts["client_secret"])
-        self.network.mount(world.d365.host, D365(world.d365, self.entra))
-        self.network.mount(world.avid.host, AvidSystem(world.avid))
-        for host in facts.get("image_hosts", []):
-            self.network.mount(host, scans())
-        for name, value in secret_names(facts).items():
+        mount_customer(self.network, self.entra, world, self.dialect)
+        self.store_secrets(world)
+        self.worlds[world.connection["id"]] = world
+
+    def store_secrets(self, world: World) -> None:
+        """Put the customer's secrets into the vault as they are now: after a rotation the new ones."""
+        for name, value in customer_secrets(world).items():
             self.vault.set(name, value)
-        self.worlds[facts["id"]] = world
+
+    def document(self, world: World, **policies: object) -> str:
+        """The customer's connection document, as JSON text."""
+        return json.dumps(customer_document(world, self.dialect, **policies), default=str)
 
     def start_runner(self, *arguments: str) -> subprocess.Popen[bytes]:
         """The app under the local runner, in a process of its own."""

@@ -25,6 +25,7 @@ from sync.identity import CredentialIdentity
 from sync.ledger.audit import AuditKeys
 from sync.ledger.gates import Gates
 from sync.ledger.leases import Leases
+from sync.ledger.refusals import Refusals
 from sync.ledger.runs import RunStore
 from sync.ledger.seals import Seals
 from sync.ledger.store import Ledger
@@ -76,7 +77,7 @@ class App:
         self.gates = Gates(ports)
         self._crowd = Crowd()
         self._tokens = Tokens()
-        self._avid_sign_ins = SignIns()
+        self._avid_sign_ins = SignIns(Refusals(ports, audit_keys))
         self.seals = Seals(ports, audit_keys)
 
     def stage(self, name: str) -> Stage:

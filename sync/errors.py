@@ -6,6 +6,7 @@
     │   └── Blocked         something else must be settled before this record can go on
     ├── SignInAgain         401: the token or header was refused
     ├── FixConfiguration    a setting, a secret or a permission is wrong; a person mends it
+    │   └── AnswerTooLarge  an answer is larger than we take: ask for less, or allow more
     ├── FixData             one record is wrong; a person mends it in the system it comes from
     ├── OutcomeUnknown      a write may or may not have landed: look before sending again
     ├── StorageConflict     another worker was faster; read again and decide anew
@@ -59,6 +60,10 @@ class FixConfiguration(SyncError):
     def __init__(self, sentence: str, *, field: str = "", detail: str = "") -> None:
         super().__init__(sentence, detail=detail)
         self.field = field
+
+
+class AnswerTooLarge(FixConfiguration):
+    """The answer to a read or an upsert is larger than what is taken, and would be again. Nothing of it was used."""
 
 
 class FixData(SyncError):

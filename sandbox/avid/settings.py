@@ -1,6 +1,7 @@
 """What the customer of a world would write into the connection document and into Key Vault for AvidXchange's sign-in."""
 
 from sandbox.avid.access import TOKEN_PATH
+from sandbox.avid.dialect import Dialect
 from sandbox.avid.world import AvidWorld
 
 SECRETS = {
@@ -35,6 +36,11 @@ def auth_secrets(world: AvidWorld, prefix: str) -> dict[str, str]:
     """The secrets' values by their names, as they are now."""
     owners = {"company_token": world, "user_token": world}
     return {secret_name(prefix, entry): getattr(owners.get(entry, world.access), entry) for entry in SECRETS[world.switches.auth]}
+
+
+def profile_of(dialect: Dialect | None) -> dict[str, str | int | bool]:
+    """`avidxchange.profile`: what the customer must say so that the connector speaks the dialect."""
+    return {} if dialect is None else {**dialect.overrides}
 
 
 def secret_name(prefix: str, entry: str) -> str:

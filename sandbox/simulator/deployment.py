@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import hosts
-from sandbox.avid import AvidSystem, AvidTokens
-from sandbox.avid.settings import auth_entry, auth_secrets, token_host
-from sandbox.d365 import D365
+from sandbox.avid.dialect import Dialect
 from sandbox.entra import Entra
-from sandbox.images import scans
 from sandbox.network import Network
 from sandbox.simulator.seams import NetworkTransport, PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage, Message
-from sandbox.worlds.connection import connection_document, secret_names
+from sandbox.worlds.customer import customer_document, customer_secrets, mount_customer
 from sandbox.worlds.model import World
 from sync.app import App
 from sync.connections.document import STAGES, Connection, parse_connection
@@ -44,6 +41,8 @@ class Deployment:
     secrets: PlainSecrets
     step: Callable[[], None]
     """Called before every storage operation and every request: where workers take turns and die."""
+    dialect: Dialect | None = None
+    """What the AvidXchange of the customers that are added speaks; None: the shipped dialect."""
     worlds: dict[str, World] = field(default_factory=dict)
     _workers: int = 0
 
@@ -56,17 +55,9 @@ class Deployment:
 
     def add(self, world: World, **policies: object) -> Connection:
         """Mount a customer's systems, put its secrets into the vault and store its connection document."""
-        facts = world.connection
-        self.entra.register_app(facts["tenant"], facts["client_id"], facts["client_secret"])
-        self.network.mount(world.d365.environment_url.removeprefix("https://"), D365(world.d365, self.entra))
-        self.network.mount(world.avid.host, AvidSystem(world.avid))
-        self.network.mount(token_host(world.avid), AvidTokens(world.avid))
-        for host in facts.get("image_hosts", []):
-            self.network.mount(host, scans())
-        self.secrets.values.update({**secret_names(facts), **auth_secrets(world.avid, facts["id"])})
-        document = connection_document(facts, **policies)
-        document["avidxchange"]["auth"] = auth_entry(world.avid, facts["id"])
-        text = json.dumps(document, default=str)
+        mount_customer(self.network, self.entra, world, self.dialect)
+        self.secrets.values.update(customer_secrets(world))
+        text = json.dumps(customer_document(world, self.dialect, **policies), default=str)
         connection = parse_connection(text)
         self.worker().connections.put(text)
         self.worlds[connection.id] = world
@@ -82,12 +73,12 @@ class Deployment:
         connections.put(json.dumps(document))
 
 
-def deploy(clock: VirtualClock) -> Deployment:
+def deploy(clock: VirtualClock, dialect: Dialect | None = None) -> Deployment:
     """An empty deployment."""
     entra = Entra(clock.now)
     storage = LocalStorage(clock, before=lambda _: made.step())
     network = Network(clock.now, {hosts.LOGIN: entra})
-    made = Deployment(clock, network, entra, storage, PlainSecrets({}), step=lambda: None)
+    made = Deployment(clock, network, entra, storage, PlainSecrets({}), step=lambda: None, dialect=dialect)
     ensure(storage)
     return made
 

@@ -11,7 +11,7 @@ from sandbox.network import Network
 from sandbox.storage import LocalStorage
 from sandbox.web import Request
 from sync.errors import FixConfiguration
-from sync.http.wire import HttpRequest, HttpResponse, NotSent, Transport, Unclear
+from sync.http.wire import HttpRequest, HttpResponse, NotSent, TooLarge, Transport, Unclear
 from sync.ports import Ports
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class NetworkTransport:
         except ConnectionFault as fault:
             raise (NotSent if fault.kind == "refused" else Unclear)(str(fault)) from fault
         if len(response.body) > request.max_bytes:
-            raise Unclear(f"the answer is longer than {request.max_bytes} bytes")
+            raise TooLarge(f"the answer is longer than {request.max_bytes} bytes")
         return HttpResponse(response.status, {name.lower(): value for name, value in response.headers.items()}, response.body)
 
 

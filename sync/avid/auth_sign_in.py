@@ -1,6 +1,7 @@
 """Signing in to AvidXchange for a token, without ever locking an account (contracts/avidxchange.md §1 and §4).
 
-At most two requests for a token, the second only with secrets that were changed meanwhile; what was refused is not sent again for an hour.
+At most two requests for a token, the second only with secrets that were changed meanwhile; what was refused is not sent again for an hour,
+by no process of the deployment.
 No body of these calls, sent or received, reaches a log, an error or a repr: an answer may echo the password.
 """
 
@@ -8,7 +9,7 @@ import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlencode
 
 from sync.avid.jsontext import Unreadable, read_json
@@ -60,11 +61,24 @@ class Failure:
         return TryLater(self.sentence, delay=max(1.0, (self.until - now).total_seconds()))
 
 
-class SignIns:
-    """What all sign-ins of one process share: the tokens, and what failed lately. Thread-safe."""
+class RefusalBook(Protocol):
+    """What every instance knows of refused credentials (`sync/ledger/refusals.py`)."""
 
-    def __init__(self) -> None:
+    def until(self, host: str, mark: str) -> datetime | None:
+        """Until when nobody sends these credentials again (UTC); None when they were never refused."""
+        ...
+
+    def note(self, host: str, mark: str, until: datetime) -> None:
+        """The host refused these credentials; durable when this returns."""
+        ...
+
+
+class SignIns:
+    """What all sign-ins of one process share: the tokens, and what failed lately. Thread-safe. `book` is shared with other processes."""
+
+    def __init__(self, book: RefusalBook) -> None:
         self.tokens = Tokens()
+        self.book = book
         self._failures: dict[Hashable, Failure] = {}
         self._lock = threading.Lock()
 
@@ -132,7 +146,7 @@ class TokenSource:
         failure: Failure | None = None
         for read in (self._read, self._read_anew):
             credentials = read()
-            failure = self._memory.failure(self._door.key, credentials.mark, self._ports.clock.now())
+            failure = self._memory.failure(self._door.key, credentials.mark, self._ports.clock.now()) or self._refused(credentials)
             if failure is None:
                 outcome = self._ask(credentials)
                 self._memory.note(self._door.key, outcome if isinstance(outcome, Failure) else None)
@@ -144,13 +158,22 @@ class TokenSource:
         assert failure is not None
         raise failure.error(self._ports.clock.now())
 
+    def _refused(self, credentials: Credentials) -> Failure | None:
+        """What another process met with these credentials."""
+        until = self._memory.book.until(self._door.host, credentials.mark)
+        if until is None or until <= self._ports.clock.now():
+            return None
+        return Failure(f"AvidXchange refused the sign-in: {self._door.remedy}.", until, credentials.mark, "avidxchange.auth")
+
     def _read_anew(self) -> Credentials:
         self._forget()
         return self._read()
 
     def _ask(self, credentials: Credentials) -> Token | Failure:
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded", **credentials.headers}
-        request = HttpRequest("POST", self._door.url, headers, urlencode(credentials.form).encode(), max_bytes=LARGEST_ANSWER)
+        request = HttpRequest(
+            self._profile.verbs.sign_in, self._door.url, headers, urlencode(credentials.form).encode(), max_bytes=LARGEST_ANSWER
+        )
         try:
             response = self._http.send(request, repeatable=False)
         except Throttled:
@@ -167,6 +190,7 @@ class TokenSource:
         if is_busy(response.body, self._profile.envelope):
             return self._unwell(f"AvidXchange is busy and did not let us sign in ({status}); it is tried again later.")
         if status in REFUSALS:
+            self._memory.book.note(door.host, credentials.mark, until)
             return Failure(f"AvidXchange refuses the sign-in ({status}): {door.remedy}.", until, credentials.mark, "avidxchange.auth")
         sentence = f"AvidXchange has no sign-in at {door.url} ({status}): check {door.address_entry}."
         return Failure(sentence, until, credentials.mark, door.address_entry)

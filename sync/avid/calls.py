@@ -1,6 +1,7 @@
 """Calls to AvidXchange: lists, upserts and single writes, each answer in its class of what to do (contracts/avidxchange.md §4)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -10,10 +11,11 @@ from sync.avid.paging import Leaf, Site, walk
 from sync.avid.profile import Profile
 from sync.avid.refusals import is_busy, refusal_in, sentence_of
 from sync.causes import Cause
-from sync.errors import FixConfiguration, FixData, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
+from sync.errors import AnswerTooLarge, FixConfiguration, FixData, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
 from sync.http.wire import HttpRequest, HttpResponse
 from sync.outcomes import ItemResult
 
+MEGABYTE: Final = 1024 * 1024
 DATA_STATUSES: Final = frozenset({400, 409, 413, 422})
 """What is wrong is in the body that was sent."""
 SPLITS: Final = 30
@@ -83,18 +85,29 @@ class Calls:
             raise FixConfiguration(sentence, field="avidxchange.host")
         return url
 
-    def upsert(self, what: str, entry: str, path: str, rows: Sequence[Row], size: int) -> list[ItemResult]:
+    def upsert(self, what: str, upsert: "Upsert", rows: Sequence[Row], size: int) -> list[ItemResult]:
         """Send rows, at most `size` a call. OutcomeUnknown without a clear answer: read back before sending them again."""
         step = size if self._profile.capabilities.results_in_order else 1
         results: list[ItemResult] = []
         for start in range(0, len(rows), step):
-            results += _Upsert(self, what, entry, self._site.url(path, {})).send(rows[start : start + step])
+            results += _Sending(self, what, upsert).send(rows[start : start + step])
         return results
 
-    def post(self, url: str, body: Json, *, repeatable: bool) -> HttpResponse:
+    def write(self, verb: str, path: str, body: Json, *, repeatable: bool) -> HttpResponse:
         """Send a JSON body."""
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
-        return self._http.send(HttpRequest("POST", url, headers, json_text(body).encode()), repeatable=repeatable)
+        return self._send(HttpRequest(verb, self._site.url(path, {}), headers, json_text(body).encode()), repeatable=repeatable)
+
+    def _send(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
+        """Send, and take no more of the answer than the profile says."""
+        most = self._profile.limits.answer_megabytes
+        try:
+            return self._http.send(replace(request, max_bytes=most * MEGABYTE), repeatable=repeatable)
+        except AnswerTooLarge as error:
+            limits = "avidxchange.profile.limits"
+            remedy = f"ask for smaller pages ({limits}.page_size, where avidxchange.profile.query.page_size is set)"
+            sentence = f"{error.sentence} Raise {limits}.answer_megabytes (now {most}), or {remedy}."
+            raise AnswerTooLarge(sentence, field=f"{limits}.answer_megabytes", detail=error.detail) from None
 
     def results(self, what: str, response: HttpResponse, count: int) -> list[ItemResult]:
         """The results of a write. OutcomeUnknown when they cannot be read."""
@@ -103,15 +116,15 @@ class Calls:
         except Unreadable as error:
             raise OutcomeUnknown(f"AvidXchange's answer about the {what} cannot be used: {error}.") from None
 
-    def write_once(self, what: str, entry: str, path: str, row: Row) -> None:
-        """Send a write that must not be sent twice; 409: done before. OutcomeUnknown without a clear answer, FixData when refused."""
-        response = self.post(self._site.url(path, {}), row, repeatable=False)
+    def write_once(self, what: str, row: Row) -> None:
+        """Send an acknowledgement, once; 409: done before. OutcomeUnknown without a clear answer, FixData when refused."""
+        response = self.write(self._profile.verbs.acknowledgement, self._profile.paths.acknowledgement, row, repeatable=False)
         if response.status == 409:
             return
         if response.status in DATA_STATUSES | {404} and not self.is_busy(response):
             raise _refused(what, self.sentence(response))
         if not 200 <= response.status < 300:
-            raise self.error(what, entry, response)
+            raise self.error(what, "paths.acknowledgement", response)
         self._confirm(what, response)
 
     def _confirm(self, what: str, response: HttpResponse) -> None:
@@ -165,7 +178,7 @@ class Calls:
 
     def _get(self, what: str, entry: str, url: str) -> HttpResponse | None:
         """The answer; None when there is nothing."""
-        response = self._http.send(HttpRequest("GET", url, {"Accept": "application/json"}), repeatable=True)
+        response = self._send(HttpRequest("GET", url, {"Accept": "application/json"}), repeatable=True)
         if response.status == 204 or (response.status == 404 and not entry):
             return None
         if response.status == 404 and entry == "link":
@@ -182,17 +195,26 @@ class Calls:
             raise TryLater(f"AvidXchange's answer for the {what} cannot be used: {error}.") from None
 
 
-class _Upsert:
+@dataclass(frozen=True)
+class Upsert:
+    """How rows are sent: entry of the path in the profile, path, verb, and the name that holds the rows (empty: the body is the array)."""
+
+    entry: str
+    path: str
+    verb: str
+    name: str
+
+
+class _Sending:
     """One call's rows, halved when the call is refused as a whole, so that one bad item does not hold up the others.
 
     A call that is refused for its sign-in did nothing: it is sent once more with secrets that were read again.
     """
 
-    def __init__(self, calls: Calls, what: str, entry: str, url: str) -> None:
+    def __init__(self, calls: Calls, what: str, upsert: Upsert) -> None:
         self._calls = calls
         self._what = what
-        self._entry = entry
-        self._url = url
+        self._upsert = upsert
         self._splits = SPLITS
 
     def send(self, rows: Sequence[Row]) -> list[ItemResult]:
@@ -201,7 +223,7 @@ class _Upsert:
         if 200 <= response.status < 300:
             return self._calls.results(self._what, response, len(rows))
         if response.status not in DATA_STATUSES or self._calls.is_busy(response):
-            raise self._calls.error(self._what, self._entry, response)
+            raise self._calls.error(self._what, f"paths.{self._upsert.entry}", response)
         if len(rows) == 1 or not self._splits:
             sentence = f"AvidXchange refused it: {self._calls.sentence(response)}"
             return [ItemResult(False, (sentence,), is_known=response.status == 409)] * len(rows)
@@ -211,14 +233,19 @@ class _Upsert:
 
     def _post(self, rows: Sequence[Row]) -> HttpResponse:
         try:
-            return self._calls.post(self._url, [*rows], repeatable=False)
+            return self._write(rows)
         except SignInAgain:
             pass
         try:
-            return self._calls.post(self._url, [*rows], repeatable=False)
+            return self._write(rows)
         except SignInAgain as error:
             sentence = f"AvidXchange refuses the sign-in for the {self._what}, also with secrets that were read again; check them."
             raise FixConfiguration(sentence, field="avidxchange.auth", detail=error.detail) from error
+
+    def _write(self, rows: Sequence[Row]) -> HttpResponse:
+        upsert = self._upsert
+        body: Json = {upsert.name: [*rows]} if upsert.name else [*rows]
+        return self._calls.write(upsert.verb, upsert.path, body, repeatable=False)
 
 
 def _refused(what: str, sentence: str) -> FixData:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Generic
 
-from sync.avid.calls import Calls, Http
+from sync.avid.calls import Calls, Http, Upsert
 from sync.avid.jsontext import Json, Row, json_text, put, read_json
 from sync.avid.models import AccountingSystem, AvidInvoice, AvidPayment, AvidVendor, BadRow, ClosedBatch, Code, CodeGroup, Remittance
 from sync.avid.profile import Profile
@@ -70,8 +70,9 @@ class AvidClient:
     def upsert_vendors(self, vendors: Sequence[AvidVendor | Mapping[str, Json]]) -> list[ItemResult]:
         """Add or update vendors, up to 100 a call; result i belongs to vendor i. A mapping is a row as `vendor_row` makes it."""
         rows = [vendor_row(vendor, self.profile) if isinstance(vendor, AvidVendor) else {**vendor} for vendor in vendors]
-        path, size = self.profile.paths.vendor_upsert, self.profile.limits.vendor_batch
-        return self._calls.upsert("vendors", "paths.vendor_upsert", path, rows, size)
+        profile = self.profile
+        upsert = Upsert("vendor_upsert", profile.paths.vendor_upsert, profile.verbs.vendor_upsert, profile.envelope.sent_vendors)
+        return self._calls.upsert("vendors", upsert, rows, profile.limits.vendor_batch)
 
     def code_groups(self, system: str) -> list[CodeGroup]:
         """The code groups of an accounting system. FixConfiguration when one has no name."""
@@ -95,8 +96,9 @@ class AvidClient:
     def upsert_codes(self, system: str, group: str, codes: Sequence[Code | Mapping[str, Json]]) -> list[ItemResult]:
         """Add or update codes of a group, up to 500 a call; result i belongs to code i. A mapping is a row as `code_row` makes it."""
         rows = [self._code_row(system, group, code) for code in codes]
-        path, size = self.profile.paths.code_upsert, self.profile.limits.code_batch
-        return self._calls.upsert(f"codes of {group}", "paths.code_upsert", path, rows, size)
+        profile = self.profile
+        upsert = Upsert("code_upsert", profile.paths.code_upsert, profile.verbs.code_upsert, profile.envelope.sent_codes)
+        return self._calls.upsert(f"codes of {group}", upsert, rows, profile.limits.code_batch)
 
     def closed_batches(self, system: str, first_day: date, last_day: date) -> Iterator[ClosedBatch | BadRow]:
         """Batches closed from first_day to last_day (UTC, inclusive), asked for in windows of at most 30 days."""
@@ -113,9 +115,10 @@ class AvidClient:
         for row in self._calls.follow(f"invoices of batch {batch.name or batch.guid}", batch.details_link):
             yield read_invoice(row, self.profile)
 
-    def acknowledge(self, batch: ClosedBatch, at: datetime) -> None:
+    def acknowledge(self, batch: ClosedBatch, at: datetime, *, failed: bool = False) -> None:
         """Tell AvidXchange that the batch was taken over at `at` (contracts/avidxchange.md §3, Invoices 7). Sent once.
 
+        `failed`: some of it is parked, which is told only where the profile has an id for that.
         Raises OutcomeUnknown when no clear answer came, and FixData with the cause `refused` when the batch was refused.
         """
         names, row = self.profile.fields.acknowledgement, dict[str, Json]()
@@ -125,8 +128,9 @@ class AvidClient:
         put(row, names.exported_by, None)
         put(row, names.start, moment)
         put(row, names.end, moment)
-        put(row, names.status, self.profile.values.exported_status)
-        self._calls.write_once(f"batch {batch.name or batch.guid}", "paths.acknowledgement", self.profile.paths.acknowledgement, row)
+        values = self.profile.values
+        put(row, names.status, values.failed_status if failed and values.failed_status is not None else values.exported_status)
+        self._calls.write_once(f"batch {batch.name or batch.guid}", row)
 
     def payments(self, first_day: date, last_day: date) -> Iterator[AvidPayment | BadRow]:
         """Payments modified from first_day to last_day (UTC, inclusive), in windows of at most 30 days; the overlap is the caller's."""

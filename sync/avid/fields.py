@@ -3,11 +3,14 @@
 Which names are known and which assumed: contracts/avidxchange.md §3. The names themselves stand in `avid-v1.json`.
 """
 
-from typing import Annotated
+from itertools import permutations
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strict=True)]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[^.\s][^.]*(\.[^.\s][^.]*)*$", max_length=200, strict=True)]
+"""The name of a field, or names with dots between them; no part is empty or begins with a blank."""
 
 
 class Entries(BaseModel):
@@ -16,155 +19,168 @@ class Entries(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Written(Entries):
+    """Fields that go into one object: no two may have the same place, and none may lie inside another's."""
+
+    @model_validator(mode="after")
+    def _places_of_their_own(self) -> Self:
+        for (one, its_name), (other, other_name) in permutations(self, 2):
+            if f"{other_name}.".startswith(f"{its_name}."):
+                raise ValueError(
+                    f"{one} ({its_name}) and {other} ({other_name}) need places of their own, for both go into the same object"
+                )
+        return self
+
+
 class AccountingSystemFields(Entries):
     """An accounting system."""
 
-    id: Text
-    name: Text
+    id: FieldName
+    name: FieldName
 
 
-class VendorFields(Entries):
+class VendorFields(Written):
     """A vendor, as sent and as read."""
 
-    accounting_system: Text
-    external_id: Text
-    name: Text
-    doing_business_as: Text
-    account_no: Text
-    is_active: Text
-    is_1099: Text
-    email: Text
-    phone: Text
-    terms: Text
-    address: Text
-    remit_to: Text
-    tax_id: Text
-    last_changed: Text
+    accounting_system: FieldName
+    external_id: FieldName
+    name: FieldName
+    doing_business_as: FieldName
+    account_no: FieldName
+    is_active: FieldName
+    is_1099: FieldName
+    email: FieldName
+    phone: FieldName
+    terms: FieldName
+    address: FieldName
+    remit_to: FieldName
+    tax_id: FieldName
+    last_changed: FieldName
 
 
-class AddressFields(Entries):
+class AddressFields(Written):
     """An address of a vendor."""
 
-    line1: Text
-    line2: Text
-    line3: Text
-    line4: Text
-    city: Text
-    state: Text
-    postal_code: Text
-    country: Text
+    line1: FieldName
+    line2: FieldName
+    line3: FieldName
+    line4: FieldName
+    city: FieldName
+    state: FieldName
+    postal_code: FieldName
+    country: FieldName
 
 
 class CodeGroupFields(Entries):
     """A code group."""
 
-    id: Text
-    name: Text
-    is_required: Text
+    id: FieldName
+    name: FieldName
+    is_required: FieldName
 
 
-class CodeFields(Entries):
+class CodeFields(Written):
     """A code, as sent and as read."""
 
-    accounting_system: Text
-    group: Text
-    value: Text
-    description: Text
-    is_active: Text
+    accounting_system: FieldName
+    group: FieldName
+    value: FieldName
+    description: FieldName
+    is_active: FieldName
 
 
 class BatchFields(Entries):
     """A closed batch."""
 
-    guid: Text
-    name: Text
-    invoice_count: Text
-    total: Text
-    date_closed: Text
-    links: Text
+    guid: FieldName
+    name: FieldName
+    invoice_count: FieldName
+    total: FieldName
+    date_closed: FieldName
+    links: FieldName
 
 
-class AcknowledgementFields(Entries):
+class AcknowledgementFields(Written):
     """What tells AvidXchange that a batch was taken over."""
 
-    batch: Text
-    file: Text
-    exported_by: Text
-    start: Text
-    end: Text
-    status: Text
+    batch: FieldName
+    file: FieldName
+    exported_by: FieldName
+    start: FieldName
+    end: FieldName
+    status: FieldName
 
 
 class InvoiceFields(Entries):
     """An approved invoice."""
 
-    id: Text
-    number: Text
-    vendor_id: Text
-    vendor_name: Text
-    account_no: Text
-    invoice_date: Text
-    due_date: Text
-    posting_date: Text
-    gross: Text
-    currency: Text
-    po_number: Text
-    memo: Text
-    terms: Text
-    image_url: Text
-    distributions: Text
-    last_changed: Text
+    id: FieldName
+    number: FieldName
+    vendor_id: FieldName
+    vendor_name: FieldName
+    account_no: FieldName
+    invoice_date: FieldName
+    due_date: FieldName
+    posting_date: FieldName
+    gross: FieldName
+    currency: FieldName
+    po_number: FieldName
+    memo: FieldName
+    terms: FieldName
+    image_url: FieldName
+    distributions: FieldName
+    last_changed: FieldName
 
 
 class DistributionFields(Entries):
     """A line of an invoice and its codes."""
 
-    amount: Text
-    description: Text
-    codes: Text
-    code_value: Text
-    code_groups: Text
-    code_group_name: Text
+    amount: FieldName
+    description: FieldName
+    codes: FieldName
+    code_value: FieldName
+    code_groups: FieldName
+    code_group_name: FieldName
 
 
 class PaymentFields(Entries):
     """A payment."""
 
-    id: Text
-    batch_id: Text
-    accounting_system: Text
-    amount: Text
-    currency: Text
-    status: Text
-    method: Text
-    check_number: Text
-    avidpay_check_number: Text
-    ach_trace_number: Text
-    card_last_four: Text
-    payment_date: Text
-    cleared_date: Text
-    last_modified: Text
-    payee_id: Text
-    payee_name: Text
-    bank_client_ids: Text
-    external_payment_ids: Text
-    external_payment_id: Text
-    exceptions: Text
-    exception_id: Text
-    exception_description: Text
-    remittances: Text
+    id: FieldName
+    batch_id: FieldName
+    accounting_system: FieldName
+    amount: FieldName
+    currency: FieldName
+    status: FieldName
+    method: FieldName
+    check_number: FieldName
+    avidpay_check_number: FieldName
+    ach_trace_number: FieldName
+    card_last_four: FieldName
+    payment_date: FieldName
+    cleared_date: FieldName
+    last_modified: FieldName
+    payee_id: FieldName
+    payee_name: FieldName
+    bank_client_ids: FieldName
+    external_payment_ids: FieldName
+    external_payment_id: FieldName
+    exceptions: FieldName
+    exception_id: FieldName
+    exception_description: FieldName
+    remittances: FieldName
 
 
 class RemittanceFields(Entries):
     """One paid invoice of a payment."""
 
-    number: Text
-    external_id: Text
-    day: Text
-    gross: Text
-    discount: Text
-    net: Text
-    customer_account_number: Text
+    number: FieldName
+    external_id: FieldName
+    day: FieldName
+    gross: FieldName
+    discount: FieldName
+    net: FieldName
+    customer_account_number: FieldName
 
 
 class Fields(Entries):

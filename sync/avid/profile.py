@@ -6,40 +6,43 @@ The dialect stands in `avid-v1.json`; a connection overrides single entries by t
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from sync.avid.fields import Entries, Fields, Text
 from sync.avid.models import PaymentKind, PaymentState
-from sync.errors import FixConfiguration
-
-OPEN_SECTIONS = ("payment_statuses", "payment_methods")
-"""Sections whose keys are AvidXchange's own texts, so that an override may add one."""
+from sync.avid.overrides import Override, Problem, problems_in, replaced, wrong
 
 MeaningT = TypeVar("MeaningT")
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$", strict=True)]
 Count = Annotated[int, Field(ge=1, le=10_000, strict=True)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+Optional = Annotated[str, StringConstraints(max_length=100, strict=True)]
+Verb = Literal["POST", "PUT", "PATCH"]
 State = Annotated[PaymentState, Field(strict=False)]
 Kind = Annotated[PaymentKind, Field(strict=False)]
 
 
-def _path(*braces: str) -> AfterValidator:
+PART = "[A-Za-z0-9._~/-]"
+PLAIN, OF_SYSTEM, OF_PAYMENT = f"^/{PART}+$", f"^/{PART}*{{system}}{PART}*$", f"^/{PART}*{{payment}}{PART}*$"
+
+
+def _path(pattern: str, holds: str) -> AfterValidator:
     def check(path: str) -> str:
-        if not re.fullmatch(r"/[A-Za-z0-9._~/{}-]+", path) or re.findall(r"[{}][^{}]*}?", path) != [*braces]:
-            raise ValueError(f"write a path that starts with / and holds {' '.join(braces) or 'no braces'}, without host, blanks and query")
+        if not re.fullmatch(pattern, path):
+            raise ValueError(f"write a path that starts with / and holds {holds}, without host, blanks and query")
         return path
 
     return AfterValidator(check)
 
 
-PlainPath = Annotated[Text, _path()]
-SystemPath = Annotated[Text, _path("{system}")]
-PaymentPath = Annotated[Text, _path("{payment}")]
+PlainPath = Annotated[Text, _path(PLAIN, "no braces"), Field(json_schema_extra={"pattern": PLAIN})]
+SystemPath = Annotated[Text, _path(OF_SYSTEM, "{system} once"), Field(json_schema_extra={"pattern": OF_SYSTEM})]
+PaymentPath = Annotated[Text, _path(OF_PAYMENT, "{payment} once"), Field(json_schema_extra={"pattern": OF_PAYMENT})]
 
 
 class Headers(Entries):
@@ -92,13 +95,22 @@ class Paths(Entries):
     remittances: PaymentPath
 
 
+class Verbs(Entries):
+    """The methods of the requests that write, and of the sign-in. Reads are always GET."""
+
+    sign_in: Verb
+    vendor_upsert: Verb
+    code_upsert: Verb
+    acknowledgement: Verb
+
+
 class Query(Entries):
     """Query names. `page_size` empty: the page size is not asked for."""
 
     accounting_system: Text
     code_group: Text
     page_number: Text
-    page_size: Annotated[str, StringConstraints(max_length=100, strict=True)]
+    page_size: Optional
     closed_from: Text
     closed_to: Text
     modified_from: Text
@@ -106,9 +118,26 @@ class Query(Entries):
     payment_ids: Text
     id_separator: Text
 
+    @model_validator(mode="after")
+    def _one_value_a_name(self) -> Self:
+        for questions in (
+            ("accounting_system", "code_group", "page_number", "page_size"),
+            ("closed_from", "closed_to"),
+            ("modified_from", "modified_to", "page_number", "page_size"),
+            ("payment_ids", "page_number", "page_size"),
+        ):
+            names = [name for question in questions if (name := getattr(self, question))]
+            if len({*names}) < len(names):
+                raise ValueError(f"{', '.join(questions)} need names of their own, for they go into the same call")
+        return self
+
 
 class Envelope(Entries):
-    """Names of the envelopes of reads, writes and errors (contracts/avidxchange.md §2)."""
+    """Names of the envelopes of reads, writes and errors (contracts/avidxchange.md §2).
+
+    `other_texts`: where the text of an error stands that has neither envelope. `sent_vendors` and `sent_codes`: the name under which the
+    rows of an upsert are sent; empty: the array itself is the body.
+    """
 
     items: Text
     paging: Text
@@ -128,20 +157,27 @@ class Envelope(Entries):
     fault_code: Text
     fault_texts: Texts
     fault_busy_codes: Texts
+    other_texts: Texts
+    sent_vendors: Optional
+    sent_codes: Optional
 
 
 class Values(Entries):
-    """Values with a meaning. A list may be overridden by one text, its entries separated by commas."""
+    """Values with a meaning. A list may be overridden by one text, its entries separated by commas.
+
+    `failed_status` acknowledges a batch that holds parked invoices; AvidXchange's id for it is unknown, and without one none is sent.
+    """
 
     default_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$", strict=True)]
     no_account_number: Texts
     vendor_separator: Text
     exported_status: Annotated[int, Field(strict=True)]
+    failed_status: Annotated[int, Field(strict=True)] | None
     self_clearing_reasons: Texts
 
 
 class Limits(Entries):
-    """Sizes: rows of a page (when asked for), items of an upsert, ids of a query, days of a window and of the overlap of payments."""
+    """Sizes: rows of a page (when asked for), items of an upsert, ids of a query, days of a window and of the overlap, MB of an answer."""
 
     page_size: Count
     vendor_batch: Count
@@ -149,6 +185,7 @@ class Limits(Entries):
     payment_ids: Count
     window_days: Count
     overlap_days: Annotated[int, Field(ge=0, le=30, strict=True)]
+    answer_megabytes: Annotated[int, Field(ge=1, le=64, strict=True)]
 
 
 class Lengths(Entries):
@@ -166,10 +203,15 @@ class Lengths(Entries):
 
 
 class Capabilities(Entries):
-    """What the tenant can do. `results_in_order`: result i of a write belongs to request i; without it items are sent one by one."""
+    """What the tenant can do.
+
+    `results_in_order`: result i of a write belongs to request i; without it items are sent one by one. `vendor_updates`: what is known of a
+    vendor can be changed; without it only new vendors and the active flag are taken over.
+    """
 
     results_in_order: bool
     remittances_by_payment: bool
+    vendor_updates: bool
 
 
 class Profile(Entries):
@@ -178,6 +220,7 @@ class Profile(Entries):
     headers: Headers
     sign_in: SignIn
     paths: Paths
+    verbs: Verbs
     query: Query
     envelope: Envelope
     fields: Fields
@@ -188,12 +231,10 @@ class Profile(Entries):
     lengths: Lengths
     capabilities: Capabilities
 
-    def with_overrides(self, overrides: Mapping[str, str | int | bool]) -> "Profile":
-        """The profile with single entries replaced, by dotted name. FixConfiguration names the entry that is unknown or of a wrong type."""
+    def with_overrides(self, overrides: Mapping[str, Override]) -> "Profile":
+        """The profile with single entries replaced, by dotted name. FixConfiguration names every entry that is unknown or wrong."""
         document = self.model_dump(mode="json")
-        for name, value in overrides.items():
-            _replace(document, name, value)
-        return _checked(document)
+        return _checked(document, replaced(document, overrides))
 
     def payment_state(self, status: str) -> PaymentState:
         """The state of a payment's status text, without case; an unlisted text is `unknown` and is never written."""
@@ -210,38 +251,14 @@ def shipped_profile() -> Profile:
     return _checked(json.loads(Path(__file__).with_name("avid-v1.json").read_text(encoding="utf-8")))
 
 
-def _checked(document: object) -> Profile:
+def _checked(document: object, problems: Sequence[Problem] = ()) -> Profile:
     try:
-        return Profile.model_validate(document)
+        profile = Profile.model_validate(document)
     except ValidationError as error:
-        item = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(str(part) for part in item["loc"])
-        message = item["msg"].removeprefix("Value error, ")
-        raise _wrong(name, message) from None
-
-
-def _replace(document: dict[str, object], name: str, value: str | int | bool) -> None:
-    """Put the value in its place; only a section of AvidXchange's own texts takes a new entry."""
-    section, _, text = name.partition(".")
-    if section in OPEN_SECTIONS and text.strip():
-        texts = document[section]
-        assert isinstance(texts, dict)
-        for known in [known for known in texts if known.casefold() == text.strip().casefold()]:
-            del texts[known]
-        texts[text.strip()] = value
-        return
-    *path, leaf = name.split(".")
-    place: object = document
-    for part in path:
-        place = place.get(part) if isinstance(place, dict) else None
-    if not isinstance(place, dict) or leaf not in place or isinstance(place[leaf], dict):
-        raise _wrong(name, "there is no such entry; the entries are those of sync/avid/avid-v1.json, written with dots")
-    place[leaf] = [part.strip() for part in value.split(",")] if isinstance(place[leaf], list) and isinstance(value, str) else value
-
-
-def _wrong(name: str, message: str) -> FixConfiguration:
-    field = f"avidxchange.profile.{name}"
-    return FixConfiguration(f"{field}: {message}.", field=field)
+        raise wrong([*problems, *problems_in(error)]) from None
+    if problems:
+        raise wrong([*problems])
+    return profile
 
 
 def _meaning(text: str, meanings: Mapping[str, MeaningT], otherwise: MeaningT) -> MeaningT:

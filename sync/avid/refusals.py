@@ -9,7 +9,6 @@ from sync.avid.profile import Envelope
 
 LONGEST: Final = 300
 SCANNED: Final = 4_000
-COMMON_TEXTS: Final = ("error_description", "message", "Message", "detail", "title", "error")
 
 
 def sentence_of(body: bytes, envelope: Envelope) -> str:
@@ -19,7 +18,7 @@ def sentence_of(body: bytes, envelope: Envelope) -> str:
     except Unreadable:
         return _markup(body[:SCANNED].decode("utf-8", "replace"))
     if isinstance(value, dict):
-        found = refusal_in(value, envelope) or _results(value, envelope) or _first_common(value)
+        found = refusal_in(value, envelope) or _results(value, envelope) or _first_common(value, envelope)
         return found or "no explanation"
     return line_of(value if isinstance(value, str) else "") or "no explanation"
 
@@ -51,8 +50,8 @@ def _results(value: Row, envelope: Envelope) -> str:
     return line_of("; ".join(str(error.get(envelope.message, "")) for error in errors))
 
 
-def _first_common(value: Row) -> str:
-    return next((text for name in COMMON_TEXTS if (text := _texts(value, (name,)))), "")
+def _first_common(value: Row, envelope: Envelope) -> str:
+    return next((text for name in envelope.other_texts if (text := _texts(value, (name,)))), "")
 
 
 def _texts(value: Row, names: tuple[str, ...]) -> str:

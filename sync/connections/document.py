@@ -142,6 +142,14 @@ class AvidSettings(Strict):
     image_hosts: tuple[Host, ...] = ()
     """The hosts from which invoice images may be fetched; empty: images are left alone (contracts/avidxchange.md §5)."""
 
+    @field_validator("profile", mode="before")
+    @classmethod
+    def _plain_values(cls, profile: object) -> object:
+        wrong = [str(name) for name, value in profile.items() if type(value) not in {str, int, bool}] if isinstance(profile, dict) else []
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)}: write a text, a whole number, true or false; a list is one text with commas")
+        return profile
+
     @field_validator("auth", mode="before")
     @classmethod
     def _usual_method(cls, auth: object) -> object:

@@ -42,6 +42,8 @@ class Flag(IntFlag):
     """AvidXchange writes its key in other cases than D365: it is sent as AvidXchange writes it, or it would be there twice."""
     UNCLEAR = 32
     """Sent without a clear answer: it is looked for before it is sent again. The hash is that of before."""
+    KEPT = 64
+    """Differs from D365 in what AvidXchange takes over of new rows only: it is not sent. The hash is of what D365 says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class Crawl:
     """Rows so far that the target shows otherwise than they were sent."""
     drifted: list[str] = field(default_factory=list)
     """The first of them, as a person reads them."""
+    kept: int = 0
+    """Rows so far that differ only in what AvidXchange takes over of new rows only."""
+    kept_rows: list[str] = field(default_factory=list)
+    """The first of them."""
 
 
 @dataclass

@@ -16,7 +16,7 @@ from sync.engine.memory import Crawl, Entry, Flag, Memory, Rebuild
 from sync.engine.mirror_drift import read_back
 from sync.engine.mirror_effects import SENT, Effects, Parking, Rehearsal, Sending, later, refusal
 from sync.engine.mirror_gone import Clearance
-from sync.engine.mirror_ground import Ground, place_of, same_spelling
+from sync.engine.mirror_ground import Ground, place_of, same_spelling, same_to_see
 from sync.engine.mirroring import Flow, Page, Target, Unfit
 from sync.engine.model import End, Slice
 from sync.errors import OutcomeUnknown, StorageConflict, SyncError, TryLater
@@ -161,11 +161,25 @@ class CompanyCrawl(Generic[T]):
             self._ground.count("matched")
         if self._stands_parked(key, before, version):
             self._ground.count("parked")
+        elif self._is_kept(row, before, version):
+            self._keep(key, version, sorted_)
         elif before.hash != version or before.flags & (Flag.PARKED | Flag.UNCLEAR):
             sorted_.sendings.append(Sending(key, row.label, row.key[-1], version, row.item))
         else:
             self._ground.count("unchanged")
             self._fine(key, before)
+
+    def _is_kept(self, row: Target[T], before: Entry, version: str) -> bool:
+        """It is there, differs, and AvidXchange would take over nothing of what differs."""
+        there = before.flags & (Flag.OURS | Flag.FOUND) and not before.flags & (Flag.PARKED | Flag.INACTIVE | Flag.SPELLED)
+        return bool(there) and before.hash != version and same_to_see(before.hash, version) and self._ground.is_partial(row)
+
+    def _keep(self, key: str, version: str, sorted_: _Sorted[T]) -> None:
+        self._ground.count("not_taken_over")
+        before = sorted_.before[key]
+        kept = sorted_.before[key] = Entry(version, before.seen, before.flags | Flag.KEPT)
+        self._ground.memory.put(key, kept)
+        self._fine(key, before)
 
     def _stands_parked(self, key: str, before: Entry, version: str) -> bool:
         """Refused or unmappable as before, and not due: nobody needs to hear of it again."""

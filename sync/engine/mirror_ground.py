@@ -18,7 +18,10 @@ T = TypeVar("T")
 SPELLING: Final = 8
 """Characters of a version that stand for the spelling of the key."""
 VISIBLE: Final = 20
-"""Characters of a version that stand for what AvidXchange shows too; the others for what it is told and never shows."""
+"""Characters of a version that stand for what AvidXchange shows too; the others for what it is told and never shows.
+
+Where AvidXchange takes over but a part of an update, they stand for that part; the others for all that it shows.
+"""
 IN_A_DRY_RUN: Final = {"sent": "would_send", "parked": "would_park", "deactivated": "would_deactivate", "withdrawn": "would_withdraw"}
 
 
@@ -97,9 +100,16 @@ class Ground(Generic[T]):
     def version(self, target: Target[T]) -> str:
         """The hash of what is sent: a changed mapping changes it. It begins with how the key is written and with what can be seen."""
         public = self.flow.public(target.item)
-        whole = digest(canonical(self.flow.body(target.item)))
-        visible = whole if public is target.item else digest(canonical(self.flow.body(public)))
+        updated = self.flow.updated(public)
+        first, second = (public, target.item) if updated is public else (updated, public)
+        whole = digest(canonical(self.flow.body(second)))
+        visible = whole if first is second else digest(canonical(self.flow.body(first)))
         return digest(*target.key)[:SPELLING] + visible[SPELLING:VISIBLE] + whole[VISIBLE:]
+
+    def is_partial(self, target: Target[T]) -> bool:
+        """Whether AvidXchange takes over but a part of an update of this row."""
+        public = self.flow.public(target.item)
+        return self.flow.updated(public) is not public
 
     def count(self, name: str, by: int = 1) -> None:
         """Count in the report; a dry run only says what it would do."""

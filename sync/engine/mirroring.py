@@ -77,6 +77,13 @@ class Flow(Protocol[T]):
         """The item as anybody may see it, without what AvidXchange is told and never shows; the item itself when there is no such thing."""
         ...
 
+    def updated(self, item: T) -> T:
+        """What AvidXchange takes over of an item that it has already; the item itself when it takes over all.
+
+        What differs only in the rest is not sent, for that would change nothing: it is reported.
+        """
+        ...
+
     def respelled(self, item: T, key: tuple[str, ...]) -> T:
         """The same under a key that differs in its cases only."""
         ...

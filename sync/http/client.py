@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from sync.errors import FixConfiguration, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
+from sync.errors import AnswerTooLarge, FixConfiguration, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
 from sync.http.pace import Pace
 from sync.http.retry import Decision, Outcome, backoff, decide, not_before, retry_after
 from sync.http.slots import Slot, Slots
@@ -87,8 +87,8 @@ class HttpClient:
         """The answer: any status that the retry table hands to the caller (2xx, 3xx, most 4xx).
 
         Raises Throttled (429: the gate is closed first, and writes are not sent again), TryLater (attempts used up, surely no write
-        landed), SignInAgain (a write met 401; the sign-in is renewed), FixConfiguration (another host, refused credentials) and
-        OutcomeUnknown (a write that may have landed).
+        landed), SignInAgain (a write met 401; the sign-in is renewed), FixConfiguration (another host, refused credentials),
+        AnswerTooLarge (a read or an upsert) and OutcomeUnknown (a write that may have landed).
         """
         self._refuse_other_hosts(request.url)
         attempt, renewed = 1, False
@@ -205,6 +205,10 @@ class HttpClient:
             return self.sign_in_again()
         if decision is Decision.REFUSED and self._authorizer is not None:
             return FixConfiguration(self._authorizer.explain(), field="credentials", detail=detail)
+        if decision is Decision.TOO_LARGE:
+            megabytes = request.max_bytes / 1024 / 1024
+            sentence = f"{self.system}'s answer is larger than the {megabytes:g} MB that are taken; nothing of it was used."
+            return AnswerTooLarge(sentence, detail=detail)
         if decision is Decision.LOOK:
             return OutcomeUnknown(
                 f"{self.system} gave no clear answer to a write; it is looked up before anything is sent again.", detail=detail

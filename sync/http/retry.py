@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Final
 
-from sync.http.wire import NotSent, Unclear
+from sync.http.wire import NotSent, TooLarge, Unclear
 
 ATTEMPTS: Final = 5
 BACKOFF_BASE_SECONDS: Final = 1.0
@@ -41,6 +41,8 @@ class Decision(Enum):
     """Sign in again, but do not send again: a look comes first."""
     REFUSED = auto()
     """Refused again right after signing in: a person mends it."""
+    TOO_LARGE = auto()
+    """The answer is beyond all measure, and would be again."""
     LOOK = auto()
     """Nobody knows whether the write landed."""
 
@@ -50,6 +52,7 @@ _R, _L = Decision.RETRY, Decision.LOOK
 TABLE: Final[dict[str, tuple[Decision, Decision]]] = {
     "not sent": (_R, _R),
     "unclear": (_R, _L),
+    "too large": (Decision.TOO_LARGE, _L),
     "401": (Decision.RENEW, Decision.SIGN_IN),
     "408": (_R, _L),
     "429": (Decision.WAIT, Decision.THROTTLED),
@@ -74,6 +77,8 @@ def decide(repeatable: bool, outcome: Outcome, attempt: int, *, renewed: bool = 
 def _row(outcome: Outcome) -> str:
     if isinstance(outcome, NotSent):
         return "not sent"
+    if isinstance(outcome, TooLarge):
+        return "too large"
     if isinstance(outcome, Unclear):
         return "unclear"
     if str(outcome) in TABLE:

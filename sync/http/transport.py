@@ -20,7 +20,7 @@ from urllib3 import HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from sync.http.wire import HttpRequest, HttpResponse, NotSent, Unclear
+from sync.http.wire import HttpRequest, HttpResponse, NotSent, TooLarge, Unclear
 
 CHUNK_BYTES: Final = 65_536
 NO_BODY: Final = frozenset({204, 304})
@@ -116,11 +116,14 @@ def _headers(response: requests.Response) -> dict[str, str]:
 def _body(response: requests.Response, headers: dict[str, str], max_bytes: int) -> bytes:
     if response.status_code < 400 and response.status_code not in NO_BODY and not headers.keys() & LENGTH:
         raise Unclear(f"{_host(response.url)}: the answer does not say its length, so it may be cut")
+    said = headers.get("content-length", "")
+    if said.isascii() and said.isdecimal() and len(said) < 20 and int(said) > max_bytes:
+        raise TooLarge(f"{_host(response.url)}: the answer says that it is larger than {max_bytes} bytes")
     body = bytearray()
     for chunk in response.iter_content(CHUNK_BYTES):
         body += chunk
         if len(body) > max_bytes:
-            raise Unclear(f"{_host(response.url)}: the answer is larger than {max_bytes} bytes")
+            raise TooLarge(f"{_host(response.url)}: the answer is larger than {max_bytes} bytes")
     return bytes(body)
 
 

@@ -40,7 +40,11 @@ class NotSent(Exception):
 
 
 class Unclear(Exception):
-    """The request went out, or may have; no whole answer came back: time-out, reset, cut body, a body over max_bytes."""
+    """The request went out, or may have; no whole answer came back: time-out, reset, cut body."""
+
+
+class TooLarge(Unclear):
+    """The answer is larger than max_bytes; what came of it was thrown away. Asking again gives the same."""
 
 
 class Transport(Protocol):

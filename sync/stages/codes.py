@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sync.avid.models import BadRow, Code
-from sync.avid.profile import shipped_profile
 from sync.avid.rows import code_row
 from sync.connections.document import Company
 from sync.d365.wire import JsonRow
@@ -21,8 +20,8 @@ class CodeFlow(ABC):
     """The codes of some groups for one company. `label` says what a code of a group is to a person: `main account`, `Department`."""
 
     def __init__(self, slice_: Slice, company: Company, labels: Mapping[str, str]) -> None:
-        self._profile = shipped_profile().with_overrides(slice_.connection.avidxchange.profile)
         self._avid = slice_.systems.avid
+        self._profile = self._avid.profile
         self._system = company.accounting_system
         self._labels = labels
         self._report = slice_.report
@@ -57,6 +56,10 @@ class CodeFlow(ABC):
 
     def public(self, item: Code) -> Code:
         """The code: nothing of it is secret."""
+        return item
+
+    def updated(self, item: Code) -> Code:
+        """The code: all of it is taken over."""
         return item
 
     def respelled(self, item: Code, key: tuple[str, ...]) -> Code:

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from sync.avid.client import AvidClient
 from sync.avid.models import AvidVendor, BadRow
-from sync.avid.profile import shipped_profile
 from sync.connections.document import Company
 from sync.d365.addresses import Postal, RemitTo, read_remit_to
 from sync.d365.literals import ALL
@@ -38,8 +37,8 @@ class VendorFlow:
     """The vendors of one company."""
 
     def __init__(self, slice_: Slice, company: Company) -> None:
-        self._profile = shipped_profile().with_overrides(slice_.connection.avidxchange.profile)
         self._avid: AvidClient = slice_.systems.avid
+        self._profile = self._avid.profile
         self._d365 = slice_.systems.d365
         self._crawl = EntityCrawl(self._d365, Vendor, ALL, (KEY,), company.id)
         self._company = company
@@ -76,6 +75,12 @@ class VendorFlow:
     def public(self, item: AvidVendor) -> AvidVendor:
         """The vendor without its tax id."""
         return replace(item, tax_id="") if item.tax_id else item
+
+    def updated(self, item: AvidVendor) -> AvidVendor:
+        """Its key and its active flag, where the tenant takes over no more (contracts/avidxchange.md §3, Vendors)."""
+        if self._profile.capabilities.vendor_updates:
+            return item
+        return AvidVendor(item.accounting_system, item.external_id, "", item.is_active)
 
     def respelled(self, item: AvidVendor, key: tuple[str, ...]) -> AvidVendor:
         """The vendor under AvidXchange's spelling of its account."""

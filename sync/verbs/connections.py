@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sync.app import App
+from sync.avid.profile import shipped_profile
 from sync.connections.document import Connection, parse_connection
 from sync.connections.store import Stored
 from sync.errors import FixConfiguration, StorageConflict
@@ -67,13 +68,13 @@ def read_document(path: str) -> str:
 
 def check(text: str) -> Listed:
     """Check a document, without looking at anything else. FixConfiguration lists every field that is wrong."""
-    connection = parse_connection(text)
+    connection = _valid(text)
     return _listed(connection.id, connection, "")
 
 
 def add(app: App, text: str, *, replace: bool = False) -> Added:
     """Check and store a document. FixConfiguration when it is not valid, or when its id is there and it is not to be replaced."""
-    connection = parse_connection(text)
+    connection = _valid(text)
     try:
         app.connections.put(text, etag=None if replace else "")
     except StorageConflict as conflict:
@@ -99,6 +100,13 @@ def remove(app: App, connection_id: str) -> Removed:
     there = app.connections.read(connection_id) is not None
     app.connections.remove(connection_id)
     return Removed(connection_id, there)
+
+
+def _valid(text: str) -> Connection:
+    """The document, with what it overrides of AvidXchange's profile. FixConfiguration lists every entry that is wrong."""
+    connection = parse_connection(text)
+    shipped_profile().with_overrides(connection.avidxchange.profile)
+    return connection
 
 
 def _of(stored: Stored) -> Listed:

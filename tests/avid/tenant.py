@@ -6,16 +6,18 @@ from sandbox.avid import AvidSwitches, AvidSystem, AvidTokens, AvidWorld
 from sandbox.avid.settings import auth_entry, auth_secrets, secret_name, token_host
 from sandbox.avid.switches import Auth
 from sandbox.network import Network
-from sandbox.simulator.seams import NetworkTransport, PlainSecrets, VirtualClock, make_ports
+from sandbox.simulator.seams import NetworkTransport, PlainAuditKeys, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage
 from sync.avid.auth import authorizer_of
 from sync.avid.auth_sign_in import SignIns
 from sync.avid.client import AvidClient
-from sync.avid.profile import shipped_profile
 from sync.connections.document import AvidSettings
 from sync.http.client import HttpClient
 from sync.http.wire import HttpRequest
+from sync.ledger.refusals import Refusals
+from sync.storage.names import ensure
 from tests.http.support import MemoryGates
+from tests.support.dialects import spoken, spoken_profile
 
 HOST = "api.avid.example"
 PREFIX = "it"
@@ -45,14 +47,20 @@ class Tenant:
     def __init__(self, switches: AvidSwitches, **overrides: str | int | bool) -> None:
         self.clock = VirtualClock()
         self.world = AvidWorld(HOST, "c0mpany", "us3r", self.clock.now, switches, accounting_systems={12: "USMF", 13: "DEMF"})
-        self.network = Network(self.clock.now, {HOST: AvidSystem(self.world), token_host(self.world): AvidTokens(self.world)})
+        self.network = Network(self.clock.now)
+        self.network.mount(HOST, AvidSystem(self.world), spoken())
+        self.network.mount(token_host(self.world), AvidTokens(self.world), spoken())
         self.secrets = CachedSecrets(auth_secrets(self.world, PREFIX))
         self.sent: list[HttpRequest] = []
         self.gates = MemoryGates()
-        self.ports = make_ports(self.clock, NetworkTransport(self.network, self.sent.append), LocalStorage(self.clock))
+        self.storage = LocalStorage(self.clock)
+        ensure(self.storage)
+        self.ports = make_ports(self.clock, NetworkTransport(self.network, self.sent.append), self.storage)
         self.settings = AvidSettings.model_validate({"host": HOST, "auth": auth_entry(self.world, PREFIX)})
-        self.profile = shipped_profile().with_overrides({name.replace("__", "."): value for name, value in overrides.items()})
-        self.authorizer = authorizer_of(self.settings, self.profile, self.secrets, self.ports, self.gates, SignIns())
+        self.profile = spoken_profile().with_overrides({name.replace("__", "."): value for name, value in overrides.items()})
+        self.authorizer = authorizer_of(
+            self.settings, self.profile, self.secrets, self.ports, self.gates, SignIns(Refusals(self.ports, PlainAuditKeys()))
+        )
         self.http = HttpClient(HOST, "AvidXchange", self.ports, self.gates, self.authorizer)
         self.client = AvidClient(self.http, f"https://{HOST}/v1", self.profile)
 
@@ -64,7 +72,7 @@ class Tenant:
     @property
     def asked(self) -> int:
         """How many requests for a token were sent, whoever refused them."""
-        return sum(request.method == "POST" for request in self.sent)
+        return sum(request.method != "GET" for request in self.sent)
 
     def store(self, entry: str, value: str) -> None:
         """Put another value of a secret into the vault."""

@@ -8,6 +8,8 @@ from sync.avid.profile import shipped_profile
 from sync.connections.document import CompanyUserTokens
 from sync.errors import FixConfiguration
 
+pytestmark = pytest.mark.shipped_names("one authorizer, with the names that it is given")
+
 SETTINGS = CompanyUserTokens(company_token="contoso-company", user_token="contoso-user")
 
 

@@ -3,9 +3,13 @@
 import socket
 import ssl
 import threading
+import tracemalloc
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 import pytest
 import trustme
@@ -17,23 +21,34 @@ from sync.avid.envelopes import read_page, read_results
 from sync.avid.jsontext import MOST_VALUES, Unreadable, read_json
 from sync.avid.profile import shipped_profile
 from sync.avid.refusals import is_busy, sentence_of
-from sync.errors import FixConfiguration, TryLater
+from sync.errors import AnswerTooLarge, FixConfiguration, TryLater
 from sync.http.client import HttpClient
-from sync.http.retry import ATTEMPTS
 from sync.http.transport import RequestsTransport
 from sync.http.wire import MAX_BODY_BYTES, HttpRequest, HttpResponse
 from tests.avid.support import answered, query_of, saying
 from tests.http.support import MemoryGates
+
+pytestmark = pytest.mark.shipped_names("answers without measure have no names")
 
 ENVELOPE = shipped_profile().envelope
 MEGABYTE = 1024 * 1024
 NESTED = b"[" * 10_000 + b"]" * 10_000
 
 
+WHOLE: Final = 200 * MEGABYTE
+"""What the server would send."""
+SLACK: Final = 16 * MEGABYTE
+"""What the buffers of both sides may hold beside what was taken."""
+
+
 class Flood:
-    """A TLS server that answers every request with a body of 200 MB. `sent` counts what the other side took of it."""
+    """A TLS server that answers every request with a body of 200 MB. `sent` counts what the other side took of it.
+
+    `told`: the answer says its length; `chunked`: it does not; `packed`: it is small, and 200 MB when it is unpacked.
+    """
 
     def __init__(self, context: ssl.SSLContext) -> None:
+        self.form = "told"
         self.sent = 0
         self.answers = 0
         self._context = context
@@ -58,10 +73,28 @@ class Flood:
             with plain, suppress(OSError), self._context.wrap_socket(plain, server_side=True) as stream:
                 stream.recv(65_536)
                 self.answers += 1
-                stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (200 * MEGABYTE))
-                for _ in range(200):
-                    stream.sendall(b" " * MEGABYTE)
-                    self.sent += MEGABYTE
+                for part in self._answer():
+                    stream.sendall(part)
+                    self.sent += len(part)
+
+    def _answer(self) -> Iterator[bytes]:
+        if self.form == "told":
+            yield b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % WHOLE
+            yield from [b" " * MEGABYTE] * 200
+        elif self.form == "chunked":
+            yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            yield from [b"%x\r\n" % MEGABYTE + b" " * MEGABYTE + b"\r\n"] * 200
+        else:
+            packed = _packed()
+            yield b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+            yield packed
+
+
+@cache
+def _packed() -> bytes:
+    """200 MB of blanks, made in pieces: they are never in memory together."""
+    packer = zlib.compressobj(wbits=31)
+    return b"".join([*(packer.compress(b" " * MEGABYTE) for _ in range(200)), packer.flush()])
 
 
 @pytest.fixture
@@ -76,15 +109,39 @@ def flood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flood]:
     server.close()
 
 
-def test_an_answer_of_200_megabytes_is_left_after_64(flood: Flood) -> None:
+def client_of(flood: Flood, **limits: int) -> AvidClient:
     clock = VirtualClock()
     host = f"localhost:{flood.port}"
     ports = make_ports(clock, RequestsTransport(), LocalStorage(clock))
-    client = AvidClient(HttpClient(host, "AvidXchange", ports, MemoryGates(), None), f"https://{host}/v1", shipped_profile())
-    with pytest.raises(TryLater, match="larger than"):
-        client.accounting_systems()
-    assert flood.answers == ATTEMPTS
-    assert flood.sent < ATTEMPTS * (MAX_BODY_BYTES + 16 * MEGABYTE), "what the buffers of both sides hold comes on top"
+    profile = shipped_profile().with_overrides({f"limits.{name}": value for name, value in limits.items()})
+    return AvidClient(HttpClient(host, "AvidXchange", ports, MemoryGates(), None), f"https://{host}/v1", profile)
+
+
+@pytest.mark.parametrize("form", ["told", "chunked", "packed"])
+@pytest.mark.parametrize("megabytes", [1, 8])
+def test_an_answer_of_200_megabytes_is_refused_at_once_and_costs_no_more_than_its_limit(flood: Flood, form: str, megabytes: int) -> None:
+    flood.form = form
+    client = client_of(flood, answer_megabytes=megabytes)
+    tracemalloc.start()
+    try:
+        with pytest.raises(AnswerTooLarge, match=f"larger than the {megabytes} MB that are taken") as caught:
+            client.accounting_systems()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert caught.value.field == "avidxchange.profile.limits.answer_megabytes"
+    assert flood.answers == 1, "asking again would give the same"
+    assert flood.sent < megabytes * MEGABYTE + SLACK
+    assert most < 3 * megabytes * MEGABYTE + SLACK
+
+
+def test_the_limit_of_an_answer_is_the_profiles_and_not_larger_than_what_any_answer_may_have(flood: Flood) -> None:
+    sentence = "larger than the 32 MB that are taken"
+    with pytest.raises(AnswerTooLarge, match=sentence):
+        client_of(flood).accounting_systems()
+    assert shipped_profile().limits.answer_megabytes * MEGABYTE < MAX_BODY_BYTES
+    with pytest.raises(FixConfiguration, match=r"limits\.answer_megabytes"):
+        shipped_profile().with_overrides({"limits.answer_megabytes": MAX_BODY_BYTES // MEGABYTE + 1})
 
 
 def test_ten_thousand_nested_arrays_are_refused_by_every_reader() -> None:

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.avid.client import AvidClient
+from sync.avid.jsontext import Row, put
 from sync.avid.models import AvidPayment, AvidVendor, BadRow, ClosedBatch, Code, CodeGroup, Remittance
-from sync.avid.profile import shipped_profile
 from sync.errors import FixConfiguration, FixData, OutcomeUnknown, SignInAgain, TryLater
 from sync.http.wire import HttpRequest, HttpResponse
 from sync.outcomes import ItemResult
 from tests.avid.support import BASE, HOST, FunctionHttp, answered, path_of, query_of, saying
+from tests.support.dialects import spoken_field, spoken_link
 
 AT = datetime(2026, 3, 5, 8, 30, 15, 123456, tzinfo=UTC)
 BATCH = ClosedBatch("g-1", "March", "12", 2, None, AT, f"{BASE}/invoices/batches/g-1/fullDetails")
@@ -45,7 +46,7 @@ def test_accounting_systems_and_code_groups() -> None:
 
 def test_an_accounting_system_without_an_id_points_at_the_profile() -> None:
     client, _ = answered(lambda _: saying([{"Id": 12}]))
-    with pytest.raises(FixConfiguration, match="ID is missing"):
+    with pytest.raises(FixConfiguration, match=f"{spoken_field('accounting_system.id')} is missing"):
         client.accounting_systems()
 
 
@@ -57,26 +58,27 @@ def test_vendors_are_paged_and_those_of_other_systems_left_out() -> None:
     client, http = answered(lambda request: saying({"Items": pages[query_of(request)["pageNumber"]], "Paging": {"PageCount": 2}}))
     found = list(client.vendors("12"))
     assert [row.external_id for row in found if isinstance(row, AvidVendor)] == ["A", "B"]
-    assert [row.field for row in found if isinstance(row, BadRow)] == ["VendorExternalSystemID", ""]
+    assert [row.field for row in found if isinstance(row, BadRow)] == [spoken_field("vendor.external_id"), ""]
     assert list(map(query_of, sent(http))) == [{"acctgSysId": "12", "pageNumber": "1"}, {"acctgSysId": "12", "pageNumber": "2"}]
 
 
+@pytest.mark.shipped_names("it gives a name of its own")
 def test_the_page_size_is_asked_for_where_the_profile_says_so() -> None:
-    profile = shipped_profile().with_overrides({"query.page_size": "pageSize", "limits.page_size": 500})
-    client, http = answered(lambda _: saying([]), profile)
+    client, http = answered(lambda _: saying([]), query__page_size="pageSize", limits__page_size=500)
     assert list(client.codes("12", "A&B Group")) == []
     assert http.urls == [f"{BASE}/enterpriseCodes?acctgSysId=12&codeGroupName=A%26B+Group&pageNumber=1&pageSize=500"]
 
 
 def test_upserts_are_cut_to_the_batch_size_and_never_repeated_without_a_look() -> None:
     client, http = answered(all_ok)
-    assert client.upsert_vendors(vendors(250)) == [ItemResult(True)] * 250
-    assert [len(body_of(http, number)) for number in range(3)] == [100, 100, 50]
+    limits = client.profile.limits
+    assert client.upsert_vendors(vendors(limits.vendor_batch * 2 + 7)) == [ItemResult(True)] * (limits.vendor_batch * 2 + 7)
+    assert [len(body_of(http, number)) for number in range(3)] == [limits.vendor_batch, limits.vendor_batch, 7]
     assert not any(repeatable for _, repeatable in http.sent)
     client, http = answered(all_ok)
-    codes = [Code("12", "GL", str(number), "", is_active=True) for number in range(501)]
-    assert len(client.upsert_codes("12", "GL", codes)) == 501
-    assert [len(body_of(http, number)) for number in range(2)] == [500, 1]
+    codes = [Code("12", "GL", str(number), "", is_active=True) for number in range(limits.code_batch + 1)]
+    assert len(client.upsert_codes("12", "GL", codes)) == limits.code_batch + 1
+    assert [len(body_of(http, number)) for number in range(2)] == [limits.code_batch, 1]
 
 
 def test_nothing_to_send_sends_nothing() -> None:
@@ -87,12 +89,14 @@ def test_nothing_to_send_sends_nothing() -> None:
 
 def test_a_mapping_is_sent_as_it_is_under_its_system_and_group() -> None:
     client, http = answered(all_ok)
-    client.upsert_codes("12", "GL", [{"EnterpriseCodeValue": "600"}])
+    row: Row = {}
+    put(row, spoken_field("code.value"), "600")
+    client.upsert_codes("12", "GL", [row])
     assert body_of(http, 0) == [{"EnterpriseCodeValue": "600", "AccountingSystemId": 12, "CodeGroupName": "GL"}]
 
 
 def test_without_results_in_order_items_go_one_by_one() -> None:
-    client, http = answered(all_ok, shipped_profile().with_overrides({"capabilities.results_in_order": False}))
+    client, http = answered(all_ok, capabilities__results_in_order=False)
     assert len(client.upsert_vendors(vendors(3))) == 3
     assert len(http.sent) == 3
 
@@ -110,7 +114,7 @@ def test_one_bad_item_does_not_hold_up_the_others(bad: set[int]) -> None:
     results = client.upsert_vendors(vendors(100))
     assert {number for number, result in enumerate(results) if not result.ok} == bad
     assert all(result.messages == ("AvidXchange refused it: BadRequest: VendorName (400)",) for result in results if not result.ok)
-    assert len(http.sent) <= 61
+    assert len(http.sent) <= 61 * -(-100 // client.profile.limits.vendor_batch)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -125,7 +129,7 @@ def test_a_refusal_of_the_data_is_the_item_s_own_and_not_tried_again(status: int
 def test_a_tenant_that_refuses_everything_is_not_asked_forever() -> None:
     client, http = refusing(vendor.external_id for vendor in vendors(500))
     assert not any(result.ok for result in client.upsert_vendors(vendors(100)))
-    assert len(http.sent) <= 61
+    assert len(http.sent) <= 61 * -(-100 // client.profile.limits.vendor_batch)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_a_refused_list_names_resource_and_remedy() -> None:
 
 @given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(-3, 100), st.integers(1, 30))
 def test_windows_leave_no_day_out_and_are_never_longer_than_they_may_be(first: date, days: int, longest: int) -> None:
-    client, http = answered(lambda _: saying([]), shipped_profile().with_overrides({"limits.window_days": longest}))
+    client, http = answered(lambda _: saying([]), limits__window_days=longest)
     last = first + timedelta(days=days)
     list(client.closed_batches("12", first, last))
     queries = map(query_of, sent(http))
@@ -222,7 +226,7 @@ def test_closed_batches_know_their_link() -> None:
 def test_invoices_come_from_the_full_details_link_page_by_page() -> None:
     pages: dict[str, list[object]] = {"": [{"Id": 1, "GrossAmount": 1}, {"Id": 2}], "2": [{"Id": 3, "GrossAmount": 3}]}
     client, http = answered(lambda request: saying({"Items": pages[query_of(request).get("pageNumber", "")], "Paging": {"Pages": 2}}))
-    rows = list(client.batch_invoices(BATCH))
+    rows = list(client.batch_invoices(replace(BATCH, details_link=spoken_link(BATCH.details_link))))
     assert [(row.id, isinstance(row, BadRow)) for row in rows] == [("1", False), ("2", True), ("3", False)]
     assert http.urls == [BATCH.details_link, f"{BATCH.details_link}?pageNumber=2"]
 
@@ -297,7 +301,7 @@ def test_payments_by_window_and_bad_rows_among_them() -> None:
     good, bad = client.payments(date(2026, 3, 1), date(2026, 3, 5))
     assert isinstance(good, AvidPayment)
     assert isinstance(bad, BadRow)
-    assert (bad.id, bad.field) == ("2", "Amount")
+    assert (bad.id, bad.field) == ("2", spoken_field("payment.amount"))
     assert query_of(sent(http)[0]) == {"lastModifiedFrom": "2026-03-01", "lastModifiedTo": "2026-03-05", "pageNumber": "1"}
 
 
@@ -307,8 +311,10 @@ def test_payments_by_id_take_only_what_was_asked_for() -> None:
 
     client, http = answered(everything)
     assert sorted(int(payment.id) for payment in client.payments_by_id([str(number) for number in range(60)])) == [*range(60)]
-    assert len(http.sent) == 2
-    assert [len(query_of(request)["paymentIds"].split(",")) for request in sent(http)] == [50, 10]
+    most = client.profile.limits.payment_ids
+    assert [len(query_of(request)["paymentIds"].split(",")) for request in sent(http)] == [
+        min(most, 60 - first) for first in range(0, 60, most)
+    ]
 
 
 def test_payments_that_are_not_there_are_left_out() -> None:
@@ -346,13 +352,11 @@ def test_a_remittance_that_cannot_be_read_makes_the_payment_a_bad_row() -> None:
     assert isinstance(payment, AvidPayment)
     bad = client.with_remittances(payment)
     assert isinstance(bad, BadRow)
-    assert (bad.id, bad.field) == ("7", "Remittances[1].Gross")
+    assert (bad.id, bad.field) == ("7", f"{spoken_field('payment.remittances')}[1].{spoken_field('remittance.gross')}")
 
 
 def test_a_tenant_without_that_address_is_not_asked() -> None:
-    client, http = answered(
-        lambda _: saying([{"PaymentId": 7, "Amount": 10}]), shipped_profile().with_overrides({"capabilities.remittances_by_payment": False})
-    )
+    client, http = answered(lambda _: saying([{"PaymentId": 7, "Amount": 10}]), capabilities__remittances_by_payment=False)
     (payment,) = client.payments_by_id(["7"])
     assert isinstance(payment, AvidPayment)
     assert client.with_remittances(payment) is payment

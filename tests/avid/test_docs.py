@@ -10,6 +10,8 @@ import pytest
 from sync.avid.profile import shipped_profile
 from sync.connections.document import AvidAuth, AvidSettings
 
+pytestmark = pytest.mark.shipped_names("the page of the shipped names")
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs/avidxchange.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
 ENTRIES = shipped_profile().model_dump()

@@ -14,6 +14,8 @@ from sync.avid.profile import shipped_profile
 from sync.avid.refusals import is_busy, sentence_of
 from sync.outcomes import ItemResult
 
+pytestmark = pytest.mark.shipped_names("answers in the shipped names, read without a client")
+
 ENVELOPE = shipped_profile().envelope
 NEXT = {"Rel": "next", "Href": "https://api.avid.example/v1/vendors?pageNumber=2"}
 

@@ -7,6 +7,8 @@ import pytest
 from bench import fuzz_avid
 from bench.fuzz_d365 import search
 
+pytestmark = pytest.mark.shipped_names("bodies in the shipped names")
+
 
 def test_no_broken_answer_crashes_a_reader() -> None:
     found = search("AvidXchange's readers", fuzz_avid.try_answer, 3_000, seed=7)

@@ -15,6 +15,8 @@ from sync.errors import FixConfiguration
 from sync.values import canonical
 from tests.avid.support import BASE, HOST
 
+pytestmark = pytest.mark.shipped_names("pages in the shipped names, walked without a client")
+
 SITE = Site(BASE)
 QUERY = shipped_profile().query
 FIRST = f"{BASE}/vendors?acctgSysId=1&pageNumber=1"

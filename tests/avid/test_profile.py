@@ -6,6 +6,8 @@ from sync.avid.models import PaymentKind, PaymentState
 from sync.avid.profile import shipped_profile
 from sync.errors import FixConfiguration
 
+pytestmark = pytest.mark.shipped_names("the shipped document itself")
+
 PROFILE = shipped_profile()
 
 
@@ -95,6 +97,54 @@ def test_a_wrong_override_names_its_entry(name: str, value: str | int | bool) ->
         PROFILE.with_overrides({name: value})
     assert caught.value.field.startswith(f"avidxchange.profile.{name}")
     assert f"avidxchange.profile.{name}" in caught.value.sentence
+
+
+def test_every_wrong_entry_is_named_at_once_and_a_misspelled_one_with_the_nearest() -> None:
+    with pytest.raises(FixConfiguration) as caught:
+        PROFILE.with_overrides({"limits.vendor_batch": 0, "fields.invoice.gros": "X", "fields.vendor": "X", "verbs.sign_in": "GET"})
+    assert caught.value.field == "avidxchange.profile.fields.invoice.gros"
+    assert "fields.invoice.gros: there is no such entry; did you mean fields.invoice.gross?" in caught.value.sentence
+    assert "fields.vendor: it is a section, not an entry; name one of its entries, such as fields.vendor." in caught.value.sentence
+    assert "limits.vendor_batch: Input should be greater than or equal to 1" in caught.value.sentence
+    assert "verbs.sign_in: Input should be 'POST', 'PUT' or 'PATCH'" in caught.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("fields.vendor.name", "A..B"), ("fields.vendor.name", ".A"), ("fields.vendor.name", "A."), ("fields.vendor.name", " A"),
+     ("verbs.code_upsert", "post"), ("limits.answer_megabytes", 65), ("values.failed_status", "3"), ("values.failed_status", True),
+     ("envelope.sent_codes", 1), ("capabilities.vendor_updates", 1), ("values.no_account_number", "none,,n/a"),
+     ("paths.remittances", "/payments/{payment}/{payment}"), ("payment_methods. ", "check")],
+)  # fmt: skip
+def test_no_entry_takes_what_cannot_work(name: str, value: str | int | bool) -> None:
+    with pytest.raises(FixConfiguration) as caught:
+        PROFILE.with_overrides({name: value})
+    assert caught.value.field.startswith(f"avidxchange.profile.{name}")
+
+
+@pytest.mark.parametrize(
+    ("section", "overrides"),
+    [
+        ("query", {"query.code_group": "acctgSysId"}),
+        ("query", {"query.page_size": "pageNumber"}),
+        ("query", {"query.closed_to": "closeDateFrom"}),
+        ("fields.vendor", {"fields.vendor.phone": "EmailAddress"}),
+        ("fields.vendor", {"fields.vendor.phone": "Address.Phone"}),
+        ("fields.address", {"fields.address.line2": "Line1"}),
+        ("fields.code", {"fields.code.value": "CodeGroupName.Value"}),
+        ("fields.acknowledgement", {"fields.acknowledgement.end": "StartDate"}),
+    ],
+)
+def test_two_entries_of_one_call_need_two_places(section: str, overrides: dict[str, str]) -> None:
+    with pytest.raises(FixConfiguration, match="of their own") as caught:
+        PROFILE.with_overrides(overrides)
+    assert caught.value.field == f"avidxchange.profile.{section}"
+
+
+def test_a_text_that_a_portal_does_not_have_is_taken_away() -> None:
+    changed = PROFILE.with_overrides({"payment_statuses.Void*": "unknown", "payment_methods.vcc": "unknown"})
+    assert changed.payment_state("Voided") is PaymentState.UNKNOWN
+    assert changed.payment_kind("VCC") is PaymentKind.UNKNOWN
 
 
 @pytest.mark.parametrize(("name", "value"), [("user_token", "companytoken"), ("session", "authorization"), ("company", "Authorization")])

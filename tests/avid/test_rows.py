@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.avid.jsontext import Json, Row, json_text, read_json
+from sync.avid.jsontext import Json, Row, json_text, put, read_json
 from sync.avid.models import (
     Address,
     AvidInvoice,
@@ -33,6 +33,8 @@ from sync.avid.rows import (
     vendor_row,
 )
 from sync.errors import FixConfiguration
+
+pytestmark = pytest.mark.shipped_names("rows in the shipped names, read without a client")
 
 PROFILE = shipped_profile()
 INVOICE = """{
@@ -279,9 +281,10 @@ def test_the_names_of_the_profile_are_used_both_ways() -> None:
 
 
 def test_names_that_clash_are_a_mistake_of_the_profile() -> None:
-    profile = PROFILE.with_overrides({"fields.vendor.terms": "VendorName.Terms"})
     with pytest.raises(FixConfiguration, match=r"VendorName\.Terms"):
-        vendor_row(VENDOR, profile)
+        PROFILE.with_overrides({"fields.vendor.terms": "VendorName.Terms"})
+    with pytest.raises(FixConfiguration, match=r"Remittances\.Rows"):
+        put({"Remittances": "none"}, "Remittances.Rows", [])
 
 
 def test_a_code_goes_out_and_comes_back_equal() -> None:

@@ -14,9 +14,23 @@ from sandbox.faults import Fault, busy
 from sandbox.simulator.deployment import Deployment, cycle, deploy, drain, next_delayed
 from sandbox.simulator.seams import VirtualClock
 from sandbox.simulator.turns import Killed, Turns
+from sandbox.worlds.contoso import build_contoso
+from sandbox.worlds.model import World
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 from sandbox.worlds.truth import compare
+from sync.causes import Cause
+from sync.engine.cases import RUNS
+from sync.ledger.model import Place
 from tests.avid.tenant import CachedSecrets
+from tests.support.dialects import dialect, in_both, spoken
+
+__all__ = ["dialect"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test here runs in both dialects of AvidXchange."""
+    in_both(metafunc)
+
 
 HOUR = 3_600.0
 ROTATION_STEP = 300
@@ -26,7 +40,7 @@ MOST_SIGN_INS = 12
 
 
 def small_deployment(seed: int, auth: Auth = "company_user_tokens") -> Deployment:
-    deployment = deploy(VirtualClock())
+    deployment = deploy(VirtualClock(), spoken())
     deployment.secrets = CachedSecrets({})
     now, switches = deployment.clock.now, AvidSwitches(auth=auth, token_lifetime=timedelta(minutes=20))
     deployment.add(build_property_firm(seed, now(), size=PropertyFirmSize.small(), now=now, avid_switches=switches))
@@ -97,6 +111,33 @@ def test_every_way_to_sign_in_moves_everything_and_a_secret_may_be_rotated_in_mi
     assert [exchange.status for exchange in deployment.network.requests(world.avid.host)].count(401) > 0, "the rotation was met"
     assert all(sign_in.accepted for sign_in in world.avid.access.sign_ins)
     assert len(world.avid.access.sign_ins) <= MOST_SIGN_INS
+
+
+@pytest.mark.parametrize(("auth", "entry"), [(auth, entry) for auth, entries in SECRETS.items() for entry in entries])
+def test_a_sign_in_that_is_refused_stops_that_customer_alone_says_so_and_locks_no_account(auth: Auth, entry: str) -> None:
+    deployment = small_deployment(1, auth)
+    (world,) = deployment.worlds.values()
+    now = deployment.clock.now
+    deployment.add(build_contoso(now(), now=now))
+    world.avid.rotate(**{entry: "only AvidXchange knows"})
+    for seed in range(3):
+        assert run_cycle(deployment, Turns(seed), workers=1) == []
+        deployment.clock.advance(minutes=16)
+    stopped = stopped_stages(deployment, world)
+    assert {cause.subject.split()[1] for cause in stopped} == {"vendors", "gl_accounts", "dimensions"}, "the others wait for these"
+    assert all(f"-avid-{entry.replace('_', '-')}" in cause.sentence for cause in stopped)
+    assert all(not comparison.differences for comparison in [compare(other) for other in deployment.worlds.values() if other is not world])
+    assert len(world.avid.access.sign_ins) <= 1, "what was refused is not tried again within an hour"
+    deployment.secrets.values.update(auth_secrets(world.avid, world.connection["id"]))
+    assert run_cycle(deployment, Turns(4)) == []
+    assert stopped_stages(deployment, world) == []
+    assert_truths_agree(deployment)
+
+
+def stopped_stages(deployment: Deployment, world: World) -> list[Cause]:
+    """What the failures say of stages that could not run."""
+    place = Place(world.connection["id"], RUNS)
+    return [failure.cause for failure in deployment.worker(8).ledger.failures(place) if failure.cause.code == "stage-failed"]
 
 
 def test_the_same_seed_gives_the_same_steps() -> None:

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from sandbox.simulator.seams import START, VirtualClock
-from sync.errors import FixConfiguration, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
+from sync.errors import AnswerTooLarge, FixConfiguration, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
 from sync.http.client import Crowd, HttpClient
 from sync.http.slots import SUCCESSES_PER_STEP, Slots
-from sync.http.wire import HttpRequest, HttpResponse, NotSent, Unclear
+from sync.http.wire import HttpRequest, HttpResponse, NotSent, TooLarge, Unclear
 from tests.http.support import Answer, FunctionTransport, MemoryGates, PlainAuthorizer, always, ports_with, script
 
 HOST = "contoso.operations.dynamics.com"
@@ -76,6 +76,15 @@ def test_a_write_without_a_clear_answer_is_sent_once(answer: Answer) -> None:
     with pytest.raises(OutcomeUnknown):
         it.post()
     assert len(it.transport.sent) == 1
+
+
+def test_an_answer_without_measure_is_not_asked_for_again() -> None:
+    made = bench(TooLarge("200 MB"))
+    with pytest.raises(AnswerTooLarge, match="larger than the 64 MB that are taken"):
+        made.get()
+    made = bench(TooLarge("200 MB"))
+    with pytest.raises(OutcomeUnknown):
+        made.post()
 
 
 def test_a_write_that_surely_was_not_sent_is_sent_again() -> None:

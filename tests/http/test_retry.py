@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.http.retry import ATTEMPTS, BACKOFF_CAP_SECONDS, Decision, Outcome, backoff, decide, not_before, retry_after
-from sync.http.wire import NotSent, Unclear
+from sync.http.wire import NotSent, TooLarge, Unclear
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 D = Decision
@@ -18,6 +18,7 @@ D = Decision
     [
         (NotSent("dns"), D.RETRY, D.RETRY),
         (Unclear("reset"), D.RETRY, D.LOOK),
+        (TooLarge("200 MB"), D.TOO_LARGE, D.LOOK),
         (200, D.ANSWER, D.ANSWER),
         (201, D.ANSWER, D.ANSWER),
         (302, D.ANSWER, D.ANSWER),

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from sync.http.transport import RequestsTransport
-from sync.http.wire import HttpRequest, NotSent, Unclear
+from sync.http.wire import HttpRequest, NotSent, TooLarge, Unclear
 
 SECRET: Final = "Bearer do-not-show-me"
 Stream = socket.socket
@@ -316,9 +316,13 @@ def test_a_cut_or_broken_answer_is_unclear(start: Start, transport: RequestsTran
         transport.send(request(start(replying(cut)).port, "POST", body=b"{}"))
 
 
-def test_a_body_beyond_the_limit_is_unclear(start: Start, transport: RequestsTransport) -> None:
-    server = start(replying(reply(b"x" * 300_000)))
-    with pytest.raises(Unclear, match="larger than 1000 bytes"):
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n493e0\r\n" + b"x" * 300_000 + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("answer", [reply(b"x" * 300_000), CHUNKED], ids=["its length told", "in chunks"])
+def test_a_body_beyond_the_limit_is_too_large(start: Start, transport: RequestsTransport, answer: bytes) -> None:
+    server = start(replying(answer))
+    with pytest.raises(TooLarge, match="larger than 1000 bytes"):
         transport.send(request(server.port, max_bytes=1_000))
 
 

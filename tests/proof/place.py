@@ -1,6 +1,5 @@
 """What the proofs with real processes share: a customer in a place, its ledger, runs to their end, and waiting for conditions."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -9,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from sandbox.avid import AvidSwitches
 from sandbox.place import ROOT, Place, utc_now
 from sandbox.simulator.seams import PlainAuditKeys
-from sandbox.worlds.connection import connection_document
 from sandbox.worlds.model import World
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 from sandbox.worlds.truth import compare
@@ -34,16 +33,16 @@ LONGEST_RUN: Final = 240.0
 """Seconds after which a run that should have ended has hung."""
 
 
-def firm(seed: int = 7, size: PropertyFirmSize = MIDDLING) -> World:
+def firm(seed: int = 7, size: PropertyFirmSize = MIDDLING, avid: AvidSwitches | None = None) -> World:
     """The property firm as of now, in real time."""
-    return build_property_firm(seed, utc_now(), size=size, now=utc_now)
+    return build_property_firm(seed, utc_now(), size=size, now=utc_now, avid_switches=avid)
 
 
 def add_customer(place: Place, world: World, **policies: object) -> None:
     """Mount the customer's systems and store its connection document."""
     place.mount(world)
     ports = ports_of(place)
-    ConnectionStore(ports.tables).put(json.dumps(connection_document(world.connection, **policies), default=str))
+    ConnectionStore(ports.tables).put(place.document(world, **policies))
 
 
 def ports_of(place: Place) -> Ports:
@@ -127,7 +126,7 @@ def assert_truths_agree(place: Place) -> None:
 
 def writes(place: Place) -> int:
     """Requests with an effect on D365 or AvidXchange; signing in is none."""
-    return place.network.writes() - place.network.writes(path="/oauth2/v2.0/token")
+    return place.network.writes() - sum(place.network.writes(path=path) for path in ("/oauth2/v2.0/token", "/authorizations"))
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 120.0) -> None:

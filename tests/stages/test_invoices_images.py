@@ -105,7 +105,7 @@ def test_without_allowed_hosts_images_are_left_alone() -> None:
     ("answer", "words"),
     [
         (Response(200, {}, b"<html>sign in</html>"), "no PDF, PNG, JPEG or TIFF"),
-        (Response(200, {}, PDF + bytes(1024 * 1024)), "1048577 bytes"),
+        (Response(200, {}, PDF + bytes(1024 * 1024)), "more than 1 MB (policies.image_megabytes)"),
         (Response(302, {"location": "https://elsewhere.example/"}), "answers 302"),
         (Response(403, {}, b"expired"), "answers 403"),
         (Response(500, {}, b""), "500"),

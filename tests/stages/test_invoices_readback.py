@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.avid.models import AvidInvoice, Coding, Distribution
+from sync.avid.profile import shipped_profile
 from sync.d365.entity import typed
 from sync.d365.rows import PendingInvoice, PendingInvoiceLine
 from sync.d365.wire import Json, read_row, write_json
@@ -16,6 +18,8 @@ from sync.stages.invoices.plan import InvoicePlan, PlannedLine
 from sync.stages.invoices.readback import differences
 from sync.stages.invoices.target import header_body, line_body
 from sync.values import money_text
+
+pytestmark = pytest.mark.shipped_names("plans alone, without an AvidXchange")
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12)
 filled = texts.filter(bool)
@@ -154,7 +158,7 @@ def causes_of(gross: Decimal, amounts: list[Decimal]) -> list[tuple[str, str]]:
         last_changed=None,
         text="{}",
     )
-    return [(cause.code, cause.sentence) for cause in total_causes(invoice, "Invoice N1")]
+    return [(cause.code, cause.sentence) for cause in total_causes(invoice, "Invoice N1", shipped_profile().fields)]
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("ABC"), st.sampled_from("12")), min_size=1, max_size=5))

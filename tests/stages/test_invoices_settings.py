@@ -11,6 +11,8 @@ from sync.connections.document import Connection, JournalPer, Settlement, Settle
 from sync.errors import FixConfiguration
 from tests.support.deliveries import Firm
 
+pytestmark = pytest.mark.shipped_names("documents alone, without an AvidXchange")
+
 Document = dict[str, Any]  # Any: JSON
 
 

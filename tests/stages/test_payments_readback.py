@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.avid.models import AvidPayment, PaymentKind, PaymentState, Remittance
+from sync.avid.profile import shipped_profile
 from sync.connections.document import Policies, SettlementAmount, SettlementSign
 from sync.d365.entity import typed
 from sync.d365.rows import JournalLine, SettledInvoice
@@ -16,6 +18,8 @@ from sync.stages.payments.checks import amount_causes
 from sync.stages.payments.plan import PaymentPlan, PlannedSettlement
 from sync.stages.payments.readback import differences
 from sync.stages.payments.target import line_body, settlement_body, stated_amounts
+
+pytestmark = pytest.mark.shipped_names("plans alone, without an AvidXchange")
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12)
 filled = texts.filter(bool)
@@ -126,7 +130,7 @@ def test_remittances_add_up_to_the_cent_or_the_payment_is_parked_whole(paid: lis
     items = [Remittance("N", "", None, gross, discount, gross - discount, "") for gross, discount in paid]
     items[0] = Remittance("N", "", None, items[0].gross + Decimal(one).scaleb(-2), items[0].discount, items[0].net, "")
     amount = sum((item.net for item in items), Decimal(0)) + Decimal(all_of).scaleb(-2)
-    causes = amount_causes(payment(amount, items))
+    causes = amount_causes(payment(amount, items), shipped_profile().fields)
     assert [cause.field for cause in causes if cause.code == "sum-differs"] == ["Remittances.Net"] * bool(one) + ["Amount"] * bool(all_of)
     assert ("field-invalid" in {cause.code for cause in causes}) == (amount <= 0)
 

@@ -24,6 +24,8 @@ from sync.stages import vendors
 from sync.storage.model import Change
 from sync.storage.names import LEDGER, ensure
 
+pytestmark = pytest.mark.shipped_names("its AvidXchange is a file in the shipped names")
+
 COUNT: Final = 100_000
 PAGE: Final = 5_000
 AVID_PAGE: Final = 100

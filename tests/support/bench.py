@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from sandbox import hosts
 from sandbox.avid import AvidSystem
+from sandbox.avid.settings import profile_of
 from sandbox.d365 import D365
 from sandbox.entra import Entra
 from sandbox.network import Network
@@ -20,6 +21,7 @@ from sync.connections.document import Connection, parse_connection
 from sync.engine.model import End, Report, Slice, Stage
 from sync.settings import Settings
 from sync.storage.names import ensure
+from tests.support.dialects import spoken
 
 
 def connection_of(facts: ConnectionFacts, policies: Mapping[str, object]) -> Connection:
@@ -34,7 +36,11 @@ def connection_of(facts: ConnectionFacts, policies: Mapping[str, object]) -> Con
             "client_id": facts["client_id"],
             "sign_in": {"method": "client_secret", "secret": "client-secret"},
         },
-        "avidxchange": {"host": facts["avid_host"], "auth": {"company_token": "company-token", "user_token": "user-token"}},
+        "avidxchange": {
+            "host": facts["avid_host"],
+            "auth": {"company_token": "company-token", "user_token": "user-token"},
+            "profile": profile_of(spoken()),
+        },
         "companies": companies,
         "code_groups": facts["code_groups"],
         "null_placeholder": facts["null_placeholder"],
@@ -57,9 +63,9 @@ class Bench:
         systems: dict[str, System] = {
             hosts.LOGIN: entra,
             world.d365.host: D365(world.d365, entra),
-            facts["avid_host"]: AvidSystem(world.avid),
         }
         self.network = Network(clock.now, systems)
+        self.network.mount(facts["avid_host"], AvidSystem(world.avid), spoken())
         self.storage = LocalStorage(clock)
         ensure(self.storage)
         self.ports = make_ports(clock, NetworkTransport(self.network), self.storage, seed=seed)

@@ -15,6 +15,7 @@ from sync.app import App
 from sync.ledger.model import NO_COMPANY, Failure, Place, Record
 from sync.stages.invoices.discovery import invoice_key
 from sync.stages.payments.discovery import payment_key
+from tests.support.dialects import spoken
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Firm:
         **policies: object,
     ) -> Self:
         """A small firm before its first cycle."""
-        deployment = deploy(VirtualClock())
+        deployment = deploy(VirtualClock(), spoken())
         now = deployment.clock.now
         small = size or PropertyFirmSize.small()
         world = build_property_firm(seed, now(), size=small, now=now, d365_switches=switches, avid_switches=avid)

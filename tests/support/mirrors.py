@@ -129,6 +129,10 @@ class ThingFlow:
         """Nothing is secret."""
         return item
 
+    def updated(self, item: Thing) -> Thing:
+        """All of it is taken over."""
+        return item
+
     def respelled(self, item: Thing, key: tuple[str, ...]) -> Thing:
         """Another spelling of the key."""
         return replace(item, key=key[0])

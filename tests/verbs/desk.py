@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.avid import AvidSwitches
+from sandbox.avid.dialect import Dialect
 from sandbox.simulator.deployment import Deployment, cycle, deploy, drain
 from sandbox.simulator.seams import VirtualClock
 from sandbox.worlds.model import World
@@ -36,11 +38,13 @@ class Seen:
 class Desk:
     """The deployment, its function app (`works`), and the command line beside it (`app`)."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], seed: int = 1) -> None:
+    def __init__(
+        self, capsys: pytest.CaptureFixture[str], seed: int = 1, avid: AvidSwitches | None = None, dialect: Dialect | None = None
+    ) -> None:
         self.clock = VirtualClock()
-        self.deployment: Deployment = deploy(self.clock)
+        self.deployment: Deployment = deploy(self.clock, dialect)
         size, now = PropertyFirmSize.small(), self.clock.now
-        self.world: World = build_property_firm(seed, now(), size=size, now=now)
+        self.world: World = build_property_firm(seed, now(), size=size, now=now, avid_switches=avid)
         self.connection: Connection = self.deployment.add(self.world)
         self.works: App = self.deployment.worker(7)
         self.app: App = self.deployment.worker(8)
@@ -83,4 +87,4 @@ class Desk:
     def writes(self) -> int:
         """Requests with an effect on D365 or AvidXchange; signing in is none."""
         network = self.deployment.network
-        return network.writes() - network.writes(path="/oauth2/v2.0/token")
+        return network.writes() - sum(network.writes(path=path) for path in ("/oauth2/v2.0/token", "/authorizations"))

@@ -34,6 +34,35 @@ def test_check_needs_no_app_and_names_what_is_wrong(desk: Desk, file: Path) -> N
     assert "companies: Tuple should have at least 1 item" in seen.err
 
 
+@pytest.mark.parametrize("command", ["check", "add"])
+def test_overrides_of_the_profile_are_checked_with_the_document_each_by_its_name(desk: Desk, file: Path, command: str) -> None:
+    document = json.loads(file.read_text())
+    overrides = {
+        "headers.compny_token": "X",
+        "fields.invoice.gross": "",
+        "paths.vendors": "vendors",
+        "limits.vendor_batch": "50",
+        "fields": "X",
+    }
+    document["avidxchange"]["profile"] = overrides
+    file.write_text(json.dumps(document))
+    seen = desk.call("connections", command, str(file))
+    assert seen.code == 2
+    for name in overrides:
+        assert f"avidxchange.profile.{name}: " in seen.err
+    assert "did you mean headers.company_token?" in seen.err
+    assert len(desk.call("connections", "list", "--json").document["connections"]) == 1
+
+
+def test_an_override_that_is_no_plain_value_is_named_with_its_remedy(desk: Desk, file: Path) -> None:
+    document = json.loads(file.read_text())
+    document["avidxchange"]["profile"] = {"envelope.page_count": ["PageCount"], "limits.page_size": 1.5, "headers": {"company_token": "X"}}
+    file.write_text(json.dumps(document))
+    seen = desk.call("connections", "check", str(file))
+    assert seen.code == 2
+    assert "avidxchange.profile: envelope.page_count, limits.page_size, headers: write a text" in seen.err
+
+
 def test_a_document_is_added_listed_shown_and_removed(desk: Desk, file: Path) -> None:
     assert desk.call("connections", "add", str(file)).code == 0
     assert [item["id"] for item in desk.call("connections", "list", "--json").document["connections"]] == ["second", ID]

@@ -47,6 +47,7 @@ class Invoices:
                 reference=systems.reference(company),
                 required_groups=Books.required(systems.avid.code_groups(company.accounting_system)),
                 purchase_order=lambda number: self._purchase_order(company, number),
+                names=systems.avid.profile.fields,
             )
         return self._books[company.id]
 

@@ -74,7 +74,7 @@ class Acknowledgement:
     def _acknowledge(self, row: BatchRow) -> None:
         """One whose outcome is unknown waits for the next run, which lists before it sends; one that is refused is for a person as well."""
         try:
-            self._slice.systems.avid.acknowledge(row.batch, self._slice.ports.clock.now())
+            self._slice.systems.avid.acknowledge(row.batch, self._slice.ports.clock.now(), failed=self._is_told_of(row))
         except OutcomeUnknown as error:
             log.warning("batch %s: %s", row.name, error.sentence, extra={"run": self._slice.run})
             self._slice.report.count("unacknowledged")
@@ -84,6 +84,14 @@ class Acknowledgement:
             self._book.acknowledged(row)
             close_case(self._slice.ledger, self._cases, _case(row), run=self._slice.run)
             self._slice.report.count("acknowledged")
+
+    def _is_told_of(self, row: BatchRow) -> bool:
+        """Whether AvidXchange is to hear that an invoice of the batch is parked: only where the profile has an id for it."""
+        if self._slice.systems.avid.profile.values.failed_status is None:
+            return False
+        keys = list(self._slice.ledger.members(self._place, batch_key(row.guid)))
+        records = (self._slice.ledger.get(self._place, key) for key in keys)
+        return any(record is not None and record.state is State.PARKED for record in records)
 
     def _refused(self, row: BatchRow, error: FixData) -> None:
         log.warning("batch %s: %s", row.name, error.sentence, extra={"run": self._slice.run})

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
+from sync.avid.fields import Fields
 from sync.avid.models import AvidInvoice, CodeGroup, Distribution
 from sync.causes import Cause
 from sync.connections.document import MAIN_ACCOUNT, Company, Connection, PostingDates, PurchaseOrders
@@ -25,6 +26,8 @@ class Books:
     reference: CompanyReference
     required_groups: frozenset[str]
     purchase_order: Callable[[str], PurchaseOrder | None]
+    names: Fields
+    """AvidXchange's names of the fields that a person is to mend."""
 
     @classmethod
     def required(cls, groups: Iterable[CodeGroup]) -> frozenset[str]:
@@ -38,6 +41,7 @@ class InvoiceCheck:
     def __init__(self, books: Books, invoice: AvidInvoice, record_key: str) -> None:
         self._books = books
         self._invoice = invoice
+        self._names = books.names.invoice
         self._record_key = record_key
         self._causes: list[Cause] = []
         self._name = f"Invoice {invoice.number or '(no number)'}"
@@ -47,7 +51,7 @@ class InvoiceCheck:
         vendor = self._vendor()
         self._required_fields()
         self._currency(vendor)
-        self._causes += total_causes(self._invoice, self._name)
+        self._causes += total_causes(self._invoice, self._name, self._books.names)
         posting_day = self._posting_day()
         self._purchase_order(vendor)
         lines = [self._line(number, line, vendor, posting_day) for number, line in enumerate(self._invoice.distributions, start=1)]
@@ -62,12 +66,8 @@ class InvoiceCheck:
     def _vendor(self) -> Vendor | None:
         account = self._invoice.vendor_id
         if not account:
-            self._park(
-                "field-missing",
-                self._name,
-                f"{self._name} (AvidXchange id {self._invoice.id}) names no vendor of D365.",
-                "BuyerVendor.VendorExternalSystemID",
-            )
+            sentence = f"{self._name} (AvidXchange id {self._invoice.id}) names no vendor of D365."
+            self._park("field-missing", self._name, sentence, self._names.vendor_id)
             return None
         vendor = self._books.reference.vendor(account)
         if vendor is None:
@@ -81,8 +81,9 @@ class InvoiceCheck:
         return vendor
 
     def _required_fields(self) -> None:
-        fields = (("Number", "number", self._invoice.number), ("InvoiceDate", "invoice date", self._invoice.invoice_date))
-        for field, called, value in fields:
+        names, invoice = self._names, self._invoice
+        needed = ((names.number, "number", invoice.number), (names.invoice_date, "invoice date", invoice.invoice_date))
+        for field, called, value in needed:
             if not value:
                 self._park("field-missing", self._name, f"{self._name} (AvidXchange id {self._invoice.id}) has no {called}.", field)
 
@@ -90,7 +91,9 @@ class InvoiceCheck:
         usual = {self._books.company.currency, *([vendor.currency] if vendor and vendor.currency else [])}
         if self._invoice.currency not in usual:
             expected = " or ".join(sorted(usual))
-            self._park("currency-differs", self._name, f"{self._name} is in {self._invoice.currency}; expected {expected}.", "CurrencyCode")
+            self._park(
+                "currency-differs", self._name, f"{self._name} is in {self._invoice.currency}; expected {expected}.", self._names.currency
+            )
 
     def _posting_day(self) -> date | None:
         day = self._invoice.posting_date or self._invoice.invoice_date
@@ -103,7 +106,7 @@ class InvoiceCheck:
             "period-closed",
             f"company {self._books.company.id}",
             f"{self._name} would post on {day}, before the first open day {first}.",
-            "PostingDate",
+            self._names.posting_date,
         )
         return day
 
@@ -112,17 +115,22 @@ class InvoiceCheck:
         if not number:
             return
         if self._books.connection.policies.purchase_orders is PurchaseOrders.PARK:
-            self._park("purchase-order", f"purchase order {number}", f"{self._name} names purchase order {number}.", "PONumber")
+            self._park("purchase-order", f"purchase order {number}", f"{self._name} names purchase order {number}.", self._names.po_number)
             return
         order = self._books.purchase_order(number)
         if order is None:
-            self._park("purchase-order", f"purchase order {number}", f"{self._name}: purchase order {number} does not exist.", "PONumber")
+            self._park(
+                "purchase-order",
+                f"purchase order {number}",
+                f"{self._name}: purchase order {number} does not exist.",
+                self._names.po_number,
+            )
         elif vendor is not None and vendor.account.lower() not in (order.vendor.lower(), order.invoice_vendor.lower()):
             self._park(
                 "purchase-order",
                 f"purchase order {number}",
                 f"{self._name}: purchase order {number} is vendor {order.vendor}'s.",
-                "PONumber",
+                self._names.po_number,
             )
 
     # --- lines -------------------------------------------------------------------------------------------------------------------
@@ -246,20 +254,20 @@ class InvoiceCheck:
         self._causes.append(Cause(code, subject, sentence, field))
 
 
-def total_causes(invoice: AvidInvoice, name: str) -> list[Cause]:
+def total_causes(invoice: AvidInvoice, name: str, names: Fields) -> list[Cause]:
     """There are lines, they add up to the invoice to the cent, and nothing has fractions of a cent. `name` is what a person calls it."""
     lines = invoice.distributions
     if not lines:
-        return [Cause("no-lines", name, f"{name} has no lines.", "Distributions")]
+        return [Cause("no-lines", name, f"{name} has no lines.", names.invoice.distributions)]
     causes = [
-        Cause("field-invalid", name, f"{name}: the amount {amount} has fractions of a cent.", "Amount")
-        for amount in (invoice.gross, *(line.amount for line in lines))
+        Cause("field-invalid", name, f"{name}: the amount {amount} has fractions of a cent.", field)
+        for field, amount in ((names.invoice.gross, invoice.gross), *((names.distribution.amount, line.amount) for line in lines))
         if amount != amount.quantize(CENT)
     ]
     total = sum((line.amount for line in lines), Decimal(0))
     if total != invoice.gross:
         sentence = f"{name}: the lines add up to {money_text(total)}, the invoice says {money_text(invoice.gross)}."
-        causes.append(Cause("sum-differs", name, sentence, "GrossAmount"))
+        causes.append(Cause("sum-differs", name, sentence, names.invoice.gross))
     return causes
 
 

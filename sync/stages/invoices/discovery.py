@@ -109,7 +109,7 @@ class Reading:
             "field-missing",
             f"batch {batch.name}",
             f"Batch {batch.name} ({batch.guid}) has no close date, so it cannot be read.",
-            "DateClosed",
+            self._slice.systems.avid.profile.fields.batch.date_closed,
         )
         return self._parked("batch", batch.guid, batch.guid, cause, "")
 

@@ -13,7 +13,7 @@ from sync.avid.models import AvidInvoice
 from sync.causes import Cause
 from sync.engine.delivery import Found, Nothing, Sight
 from sync.engine.model import Slice
-from sync.errors import FixConfiguration, FixData, TryLater
+from sync.errors import AnswerTooLarge, FixConfiguration, FixData, TryLater
 from sync.http.wire import HttpRequest
 from sync.ledger.model import Record
 from sync.stages.invoices.plan import InvoicePlan
@@ -78,12 +78,14 @@ class Images:
         client = self._slice.systems.without_credentials(host)
         try:
             response = client.send(HttpRequest("GET", address, {"Accept": "*/*"}, max_bytes=self._limit + 1), repeatable=True)
+        except AnswerTooLarge:
+            raise self._too_large(record) from None
         except FixConfiguration as error:
-            raise _trouble(record, error.sentence) from error
+            raise self._trouble(record, error.sentence) from error
         if response.status in {408, 425} or response.status >= 500:
             raise TryLater(f"{host} answers {response.status} to the request for the image.")
         if response.status != 200:
-            raise _trouble(record, f"{host} answers {response.status}: the address may have expired.")
+            raise self._trouble(record, f"{host} answers {response.status}: the address may have expired.")
         return response.body
 
     def _allowed(self, record: Record, url: str) -> tuple[str, str]:
@@ -97,16 +99,23 @@ class Images:
         plain = parts.scheme == "https" and parts.username is None and parts.password is None and port in {None, 443}
         if not plain or host not in self._hosts:
             sentence = f"the image's address leads to {parts.scheme or '?'}://{host or '?'}, which is not one of avidxchange.image_hosts."
-            raise _trouble(record, sentence)
+            raise self._trouble(record, sentence)
         return host, f"https://{host}{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
 
     def _checked(self, record: Record, data: bytes) -> Image:
         if len(data) > self._limit:
-            raise _trouble(record, f"the image has more than {self._limit // MEGABYTE} MB (policies.image_megabytes).")
+            raise self._too_large(record)
         kind = type_of(data)
         if not kind:
-            raise _trouble(record, "the image is no PDF, PNG, JPEG or TIFF.")
+            raise self._trouble(record, "the image is no PDF, PNG, JPEG or TIFF.")
         return Image(data, kind)
+
+    def _too_large(self, record: Record) -> FixData:
+        return self._trouble(record, f"the image has more than {self._limit // MEGABYTE} MB (policies.image_megabytes).")
+
+    def _trouble(self, record: Record, sentence: str) -> FixData:
+        field = self._slice.systems.avid.profile.fields.invoice.image_url
+        return FixData((Cause(ATTACHMENT, record.label, f"{record.label}: {sentence}", field),))
 
 
 class AttachmentPiece:
@@ -138,7 +147,3 @@ class AttachmentPiece:
 
 def _blob(record: Record) -> str:
     return f"image-{digest(record.place.partition, record.key, record.version)}"
-
-
-def _trouble(record: Record, sentence: str) -> FixData:
-    return FixData((Cause(ATTACHMENT, record.label, f"{record.label}: {sentence}", "ImageUrl"),))

@@ -80,7 +80,7 @@ class Payments:
         current = next(iter(self._slice.systems.avid.payments_by_id([known.id])), None)
         if current is None:
             sentence = f"AvidXchange lists payment {known.id} no longer, so it is not written."
-            return Park((Cause("payment-status", f"payment {known.id}", sentence, "PaymentId"),))
+            return Park((Cause("payment-status", f"payment {known.id}", sentence, self._slice.systems.avid.profile.fields.payment.id),))
         if isinstance(current, BadRow):
             return Park((unreadable(current),))
         if digest(current.substance) != record.version:

@@ -21,6 +21,7 @@ class Books:
 
     def __init__(self, slice_: Slice, target: PaymentTarget) -> None:
         self.connection = slice_.connection
+        self.names = slice_.systems.avid.profile.fields
         self._slice = slice_
         self._target = target
         self._transactions = cache(target.transactions)

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from sync.avid.fields import Fields
 from sync.avid.models import AvidPayment, PaymentKind, PaymentState, Remittance
 from sync.causes import Cause
 from sync.connections.document import Company, Connection, MixedDimensions, PaymentMethod, Policy, PostingDates, Settlement
@@ -26,6 +27,8 @@ class PaymentBooks(Protocol):
     """What the checks ask of D365 and of the ledger."""
 
     connection: Connection
+    names: Fields
+    """AvidXchange's names of the fields that a person is to mend."""
 
     def reference(self, company: Company) -> CompanyReference:
         """The reference data of a company."""
@@ -64,6 +67,8 @@ class PaymentCheck:
     def __post_init__(self) -> None:
         self._causes: list[Cause] = []
         self._name = f"Payment {self.payment.id}"
+        self._names = self.books.names.payment
+        self._paid_number = _of_remittance(self.books.names, "number")
         self._mixed: list[str] = []
 
     def verdict(self) -> Verdict:
@@ -80,7 +85,7 @@ class PaymentCheck:
         if self._causes:
             return Park(tuple(self._causes))
         day = self._day(company)
-        self._causes += amount_causes(self.payment)
+        self._causes += amount_causes(self.payment, self.books.names)
         vendor = self._vendor(company)
         account = vendor.invoice_account if vendor is not None else self.payment.payee_id
         settlements = [
@@ -106,9 +111,11 @@ class PaymentCheck:
         payment = self.payment
         if payment.state is PaymentState.ERROR:
             code = "payment-error-clears" if payment.clears_by_itself else "payment-error"
-            self._park(code, self._name, f"{self._name}: AvidXchange reports an error: {reasons_text(payment)}.", "Status")
+            self._park(code, self._name, f"{self._name}: AvidXchange reports an error: {reasons_text(payment)}.", self._names.status)
         elif payment.state is PaymentState.UNKNOWN:
-            self._park("payment-status", f"status {payment.status}", f"{self._name} has the unknown status {payment.status!r}.", "Status")
+            self._park(
+                "payment-status", f"status {payment.status}", f"{self._name} has the unknown status {payment.status!r}.", self._names.status
+            )
 
     def _policy(self, method: PaymentMethod | None) -> None:
         """Under on_settled an issued payment waits, and is reported when it waits for long."""
@@ -118,7 +125,7 @@ class PaymentCheck:
         issued = self._issued()
         since = f" since {issued}" if issued else ""
         code = "issued-too-long" if issued is not None and self.now.date() - issued > limit else "not-settled"
-        self._park(code, self._name, f"{self._name} is issued ({self.payment.status}){since} and waits for settlement.", "Status")
+        self._park(code, self._name, f"{self._name} is issued ({self.payment.status}){since} and waits for settlement.", self._names.status)
 
     def _issued(self) -> date | None:
         """Since when it is issued at the latest: its own date, else when it was changed last or noted first. None when nobody knows."""
@@ -144,7 +151,7 @@ class PaymentCheck:
 
     def _company(self) -> Company | None:
         companies, payee = self.books.connection.companies, self.payment.payee_id
-        found = company_of(self.payment, companies, lambda number: self.books.companies_of(payee, number))
+        found = company_of(self.payment, companies, lambda number: self.books.companies_of(payee, number), self._names.bank_client_ids)
         if isinstance(found, Company):
             return found
         self._causes.append(found)
@@ -155,7 +162,9 @@ class PaymentCheck:
     def _day(self, company: Company) -> date | None:
         day = self.payment.payment_date or self.payment.cleared_date
         if day is None:
-            self._park("field-missing", self._name, f"{self._name} has neither a payment date nor a cleared date.", "PaymentDate")
+            self._park(
+                "field-missing", self._name, f"{self._name} has neither a payment date nor a cleared date.", self._names.payment_date
+            )
             return None
         first = company.first_open_day
         if first is None or day >= first:
@@ -163,7 +172,10 @@ class PaymentCheck:
         if self.books.connection.policies.posting_dates is PostingDates.FIRST_OPEN_DAY:
             return first
         self._park(
-            "period-closed", f"company {company.id}", f"{self._name} is dated {day}, before the first open day {first}.", "PaymentDate"
+            "period-closed",
+            f"company {company.id}",
+            f"{self._name} is dated {day}, before the first open day {first}.",
+            self._names.payment_date,
         )
         return None
 
@@ -189,33 +201,31 @@ class PaymentCheck:
             return None
         open_items = [row for row in items if row.is_open]
         if not open_items:
-            self._park("already-settled", name, f"{self._name}: {name} is already settled in D365.", "Remittances.Number")
+            self._park("already-settled", name, f"{self._name}: {name} is already settled in D365.", self._paid_number)
             return None
         if len(open_items) > 1:
-            self._park("due-dates", name, f"{self._name}: {name} has {len(open_items)} open transactions in D365.", "Remittances.Number")
+            self._park("due-dates", name, f"{self._name}: {name} has {len(open_items)} open transactions in D365.", self._paid_number)
             return None
         return self._against(company, account, item, open_items[0], name)
 
     def _not_posted(self, company: Company, account: str, item: Remittance, name: str) -> None:
         if self.books.pending(company, account, item.number):
-            self._park("invoice-not-posted", name, f"{self._name}: {name} is not posted in D365 yet.", "Remittances.Number")
+            self._park("invoice-not-posted", name, f"{self._name}: {name} is not posted in D365 yet.", self._paid_number)
         else:
-            self._park("invoice-unknown", name, f"{self._name}: {name} is not in D365.", "Remittances.Number")
+            self._park("invoice-unknown", name, f"{self._name}: {name} is not in D365.", self._paid_number)
 
     def _against(self, company: Company, account: str, item: Remittance, row: VendorTransaction, name: str) -> PlannedSettlement | None:
         if abs(item.gross) > row.remaining:
             sentence = f"{self._name}: {name} has {money_text(row.remaining)} left, the payment takes {money_text(abs(item.gross))}."
-            self._park("remaining-too-small", name, sentence, "Remittances.Gross")
+            self._park("remaining-too-small", name, sentence, _of_remittance(self.books.names, "gross"))
         if row.currency.upper() != self.payment.currency.upper():
             sentence = f"{self._name} is in {self.payment.currency}, {name} in {row.currency}."
-            self._park("currency-differs", name, sentence, "CurrencyCode")
+            self._park("currency-differs", name, sentence, self._names.currency)
         journal = self.books.marked_by(company, account, row.invoice)
         if journal:
-            self._park(
-                "marked-elsewhere", name, f"{self._name}: {name} is marked for settlement by journal {journal}.", "Remittances.Number"
-            )
+            self._park("marked-elsewhere", name, f"{self._name}: {name} is marked for settlement by journal {journal}.", self._paid_number)
         if row.due_day is None:
-            self._park("due-dates", name, f"{self._name}: {name} has no due date in D365.", "Remittances.Number")
+            self._park("due-dates", name, f"{self._name}: {name} has no due date in D365.", self._paid_number)
             return None
         self._mode(item, row, name)
         return PlannedSettlement(
@@ -300,21 +310,26 @@ def reasons_text(payment: AvidPayment) -> str:
     return "; ".join(f"{reason.description} (reason {reason.id})".strip() for reason in payment.exceptions) or "it gives no reason"
 
 
-def amount_causes(payment: AvidPayment) -> list[Cause]:
+def amount_causes(payment: AvidPayment, names: Fields) -> list[Cause]:
     """The amount is positive, each remittance and all together add up to the cent (contracts/avidxchange.md §3, Methods)."""
     name = f"Payment {payment.id}"
     causes: list[Cause] = []
     if payment.amount <= 0:
         sentence = f"{name}: the amount {money_text(payment.amount)} is not positive."
-        causes.append(Cause("field-invalid", name, sentence, "Amount"))
+        causes.append(Cause("field-invalid", name, sentence, names.payment.amount))
     if not payment.remittances:
-        return [*causes, Cause("field-missing", name, f"{name} names no invoices.", "Remittances")]
+        return [*causes, Cause("field-missing", name, f"{name} names no invoices.", names.payment.remittances)]
     for item in payment.remittances:
         if item.gross - item.discount != item.net:
             sentence = f"{name}, invoice {item.number}: {item.gross} less {item.discount} is not {item.net}."
-            causes.append(Cause("sum-differs", name, sentence, "Remittances.Net"))
+            causes.append(Cause("sum-differs", name, sentence, _of_remittance(names, "net")))
     total = sum((item.net for item in payment.remittances), Decimal(0))
     if total != payment.amount:
         sentence = f"{name}: its invoices add up to {money_text(total)}, the payment is {money_text(payment.amount)}."
-        causes.append(Cause("sum-differs", name, sentence, "Amount"))
+        causes.append(Cause("sum-differs", name, sentence, names.payment.amount))
     return causes
+
+
+def _of_remittance(names: Fields, entry: str) -> str:
+    """AvidXchange's name of a field of what a payment pays."""
+    return f"{names.payment.remittances}.{getattr(names.remittance, entry)}"

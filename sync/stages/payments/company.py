@@ -10,8 +10,11 @@ Named = frozenset[str]
 """The ids of the companies that one source names."""
 
 
-def company_of(payment: AvidPayment, companies: Sequence[Company], companies_with: Callable[[str], Named]) -> Company | Cause:
-    """The company, or why it is not clear. `companies_with` gives the companies in which the payee has an invoice of this number."""
+def company_of(payment: AvidPayment, companies: Sequence[Company], companies_with: Callable[[str], Named], field: str) -> Company | Cause:
+    """The company, or why it is not clear. `companies_with` gives the companies in which the payee has an invoice of this number.
+
+    `field` is AvidXchange's name of the bank account's ids, for the cause.
+    """
     sources = [*_by_bank(payment, companies), *_by_system(payment, companies), *_by_invoices(payment, companies_with)]
     first = sources[0] if sources else Named()
     if len(first) == 1 and all(named == first for named in sources):
@@ -19,7 +22,7 @@ def company_of(payment: AvidPayment, companies: Sequence[Company], companies_wit
     named = " / ".join(sorted({", ".join(sorted(source)) or "none of the companies" for source in sources})) or "nothing"
     name, payee = f"Payment {payment.id}", payment.payee_name or payment.payee_id
     sentence = f"{name} of {payee}: its bank account, accounting system and invoices name {named}."
-    return Cause("company-unclear", name, sentence, "BankAccount.ClientIds")
+    return Cause("company-unclear", name, sentence, field)
 
 
 def _by_bank(payment: AvidPayment, companies: Sequence[Company]) -> list[Named]:
