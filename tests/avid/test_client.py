@@ -176,6 +176,7 @@ def test_a_refused_list_names_resource_and_remedy() -> None:
     )
 
 
+@pytest.mark.shipped_names("it gives a limit of its own")
 @given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(-3, 100), st.integers(1, 30))
 def test_windows_leave_no_day_out_and_are_never_longer_than_they_may_be(first: date, days: int, longest: int) -> None:
     client, http = answered(lambda _: saying([]), limits__window_days=longest)
