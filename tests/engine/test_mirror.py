@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -165,6 +166,23 @@ def test_a_batch_that_fails_fails_alone(bench: MirrorBench) -> None:
     bench.shelf.before_send = lambda _: None
     assert bench.run()["sent"] == 3
     assert sorted([*taken, *bench.shelf.taken()]) == NAMES[:10]
+
+
+def test_when_time_is_up_a_failing_target_is_not_tried_with_every_batch(bench: MirrorBench) -> None:
+    bench.warehouse.stock(*NAMES[:10])
+    tried: list[str] = []
+
+    def hang(items: Sequence[Thing]) -> None:
+        tried.append(items[0].key)
+        bench.clock.advance(minutes=2 * bench.minutes)
+        raise TryLater("AvidXchange does not answer")
+
+    bench.shelf.before_send = hang
+    with pytest.raises(TryLater):
+        bench.slice()
+    assert tried == ["n00"]
+    bench.shelf.before_send = lambda _: None
+    assert bench.run()["sent"] == 10
 
 
 def test_a_page_that_failed_is_not_taken_for_a_moving_source(bench: MirrorBench) -> None:
