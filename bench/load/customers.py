@@ -88,5 +88,3 @@ def amend(made: Deployment, connection: str, change: Callable[[Document], object
     document: Document = json.loads(stored.text)
     change(document)
     connections.put(json.dumps(document))
-
-

@@ -18,7 +18,7 @@ from sandbox.web import Response
 from sandbox.worlds.property_firm import PropertyFirmSize
 from sync.connections.document import STAGES
 from sync.http.wire import HttpRequest
-from sync.storage.model import Row, Upsert
+from sync.storage.model import Row, Upsert, Value
 from sync.storage.names import CONNECTIONS
 
 BAD: Final = 0
@@ -55,7 +55,7 @@ def _faults(*faults: Fault) -> Callable[[Deployment], None]:
 
 
 def _break_document(made: Deployment) -> None:
-    values = {"Parts": 1, "Document0": '{"id": "broken"}'}
+    values: dict[str, Value] = {"Parts": 1, "Document0": '{"id": "broken"}'}
     made.storage.tables.commit(CONNECTIONS, CONNECTIONS, [Upsert(Row(CONNECTIONS, name_of(BAD), values))])
 
 

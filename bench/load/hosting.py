@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -145,7 +146,7 @@ class _Listener:
             received = [message for _ in range(rules.batch_size) if (message := queues.receive(self._queue, RENEWED)) is not None]
             for message in received:
                 self.under_way += 1
-                self._host.time.start(lambda message=message: self._process(message))
+                self._host.time.start(partial(self._process, message))
             if not received:
                 self._look_later()
                 return

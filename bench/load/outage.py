@@ -1,7 +1,7 @@
 """One side is away for two hours while the other goes on: what the connector asks meanwhile, and how soon everything is worked off."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,26 +22,14 @@ LASTS: Final = timedelta(hours=2)
 PATIENCE: Final = timedelta(hours=4)
 """How long after the end of the outage the playing goes on at most."""
 
-Where = Mapping[str, str]
-SIDES: Final[Mapping[str, Where]] = {"D365": {"path": "^/data"}, "AvidXchange": {"host": AVID_HOST}}
-"""What the requests to a side have in common."""
-WRITES: Final[Mapping[str, Where]] = {"D365": {"method": "POST"}, "AvidXchange": {"method": "POST"}}
-
-
-def _refused(where: Where) -> Fault:
-    return Fault("refuse_connection", where.get("host", ""), where.get("method", ""), where.get("path", "^/"), times=FOR_EVER)
-
-
-def _unavailable(where: Where) -> Fault:
-    return gateway(503, **where, times=FOR_EVER)
-
-
-KINDS: Final[Mapping[str, Callable[[Where], Fault]]] = {
-    "connection refused": _refused,
-    "503": _unavailable,
-    "429, Retry-After 60 s": lambda where: busy("60", **where, times=FOR_EVER),
-    "429 without a time": lambda where: busy(None, **where, times=FOR_EVER),
-    "503 to writes only": lambda where: _unavailable({**where, "method": "POST"}),
+SIDES: Final[Mapping[str, tuple[str, str]]] = {"D365": ("", "^/data"), "AvidXchange": (AVID_HOST, "^/")}
+"""The host ("" for any) and the beginning of the path that the requests to a side have in common."""
+KINDS: Final[Mapping[str, Fault]] = {
+    "connection refused": Fault("refuse_connection", times=FOR_EVER),
+    "503": gateway(503, times=FOR_EVER),
+    "429, Retry-After 60 s": busy("60", times=FOR_EVER),
+    "429 without a time": busy(None, times=FOR_EVER),
+    "503 to writes only": gateway(503, method="POST", times=FOR_EVER),
 }
 
 
@@ -68,7 +56,7 @@ def play(side: str, kind: str, connections: int = 4) -> Recovery:
     made = deploy_customers(time, connections, size=SIZE, companies=3)
     host = Host(made, time, near)
     watch = _Watch(made, host, time.now() + BEGINS + LASTS)
-    fault = KINDS[kind](SIDES[side])
+    fault = replace(KINDS[kind], host=SIDES[side][0], path=SIDES[side][1])
     time.at(time.now() + BEGINS, lambda: made.network.faults.add(fault))
     time.at(time.now() + BEGINS + LASTS / 2, lambda: _move_on(made))
     time.at(watch.ends, watch.end)

@@ -43,7 +43,7 @@ def run_stage(app: Deployment, message: StageRun) -> str:
 
 
 def _run_stage(app: Deployment, message: StageRun, log: BoundLogger) -> str:
-    # The lease comes first: it was kept for this message, and then a dropped message must free it. Who is forced waits for no other message.
+    # The lease comes first: it was kept for this message, and a dropped message must free it. Who is forced waits for no other message.
     lease = app.leases.take(message.connection, message.stage, message.token, app.settings.lease_seconds, from_waiting=message.forced)
     if lease is None:
         return "dropped: another runner holds the lease"
