@@ -47,9 +47,10 @@ def measure(vendors: int) -> Line:
     """The firm with so many vendors, a larger chart and more invoices: one cycle, then another."""
     with Place() as place:
         seen = _cycles(place, PropertyFirmSize(vendors=vendors, accounts=100, buildings=100, invoices=60, payments=40))
+    truths = "agree" if not seen.differences else f"DIFFER: {seen.differences[0]}"
     told = (
         f"{seen.rows:,} ledger rows, {seen.requests:,} requests; the process took at most {seen.bytes_above / MEGABYTE:.0f} MB above "
-        f"its imports; again: {seen.again} writes; the truths {'agree' if not seen.differences else 'DIFFER'} ({seen.seconds:.0f} s here)"
+        f"its imports; again: {seen.again} writes; the truths {truths} ({seen.seconds:.0f} s here)"
     )
     well = not seen.again and not seen.differences and seen.bytes_above < 4 * 150 * MEGABYTE
     return Line(f"Azurite, the app in its own process: {vendors:,} vendors, all five stages", told, well)

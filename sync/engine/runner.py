@@ -11,13 +11,14 @@ from sync.connections.store import Stored
 from sync.engine.cases import DOCUMENT, RUNS, close_case, open_broken_connection, open_case
 from sync.engine.deployment import Deployment
 from sync.engine.model import End, Report, Slice, Stage
-from sync.engine.schedule import put_and_wait, reason_to_wait, start_run
+from sync.engine.schedule import new_run, put_and_wait, reason_to_wait
 from sync.errors import FixConfiguration, SignInAgain, StorageConflict, SyncError, Throttled, TryLater
 from sync.ledger.leases import Lease, LeaseLost
 from sync.ledger.model import NO_COMPANY, Place
 from sync.ledger.runs import Progress, Run
 from sync.logs import BoundLogger, bound
-from sync.messages import StageRun
+from sync.messages import StageRun, encode
+from sync.storage.names import STAGE_RUNS
 
 LONGEST_DELAY: Final = timedelta(days=7)
 """What a queue takes (design §2, Every message). What is later is left to the schedule."""
@@ -251,4 +252,6 @@ class _Running:
                 continue
             progress = self._app.runs.progress(self._connection.id, stage.name)
             if progress.last_started is None or progress.last_error.startswith(WAITING):
-                start_run(self._app, self._connection.id, stage.name)
+                # Put in any case: a message that holds the lease may be about to be dropped, because it looked a moment earlier.
+                message = new_run(self._app, self._connection.id, stage.name)
+                self._app.ports.queues.put(STAGE_RUNS, encode(message))
