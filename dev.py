@@ -6,6 +6,7 @@
     python3 dev.py sandbox             the sandbox alone, for trying things by hand
     python3 dev.py simulate [...]      the whole connector in virtual time, with faults, from seeds (--help tells more)
     python3 dev.py bench               how fast a crawl is, as a ratio to a bare loop over the same pages
+    python3 dev.py load                sizes, 200 connections at once, and outages, as a table
     python3 dev.py setup               only make or renew the environment
     python3 dev.py lock [--upgrade]    write the lock files anew from the .in files
 
@@ -112,6 +113,10 @@ def command_bench(_: Interpreter, arguments: list[str]) -> int:
     return run_in_venv("python", "-m", "bench.crawl", *arguments)
 
 
+def command_load(_: Interpreter, arguments: list[str]) -> int:
+    return run_in_venv("python", "-m", "bench.load", *arguments)
+
+
 def command_setup(interpreter: Interpreter, _: list[str]) -> int:
     print(f"Ready: {VENV.relative_to(ROOT)} with {interpreter.name}.")
     return 0
@@ -129,6 +134,7 @@ COMMANDS: dict[str, Callable[[Interpreter, list[str]], int]] = {
     "sandbox": command_sandbox,
     "simulate": command_simulate,
     "bench": command_bench,
+    "load": command_load,
     "setup": command_setup,
     "lock": command_lock,
 }

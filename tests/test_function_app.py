@@ -69,7 +69,7 @@ def test_the_triggers_are_thin() -> None:
 
 def test_host_json_holds_the_rules_of_the_design() -> None:
     rules = read_rules(ROOT / "host.json").queues
-    assert (rules.batch_size, rules.new_batch_threshold, rules.max_dequeue_count, rules.encoded) == (4, 0, 5, True)
+    assert (rules.batch_size, rules.new_batch_threshold, rules.max_dequeue_count, rules.encoded) == (1, 3, 5, True)
     document = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
     assert document["functionTimeout"] == "00:10:00"
     assert document["telemetryMode"] == "OpenTelemetry"

@@ -1,5 +1,6 @@
 """Thornquill Property Partners, a made-up property-management firm: three companies on one shared chart, some sixty buildings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -59,8 +60,12 @@ def build_property_firm(
     now: Now | None = None,
     d365_switches: D365Switches | None = None,
     avid_switches: AvidSwitches | None = None,
+    more: Callable[[Firm], None] = lambda _: None,
 ) -> World:
-    """The firm as it stands on `today` (timezone-aware UTC). The same arguments give the same world; `now` is the systems' clock."""
+    """The firm as it stands on `today` (timezone-aware UTC). The same arguments give the same world; `now` is the systems' clock.
+
+    `more` adds documents of its own to the firm.
+    """
     size, clock, rng = size or PropertyFirmSize(), now or (lambda: today), Random(seed)
     d365 = D365World(ENVIRONMENT_URL, TENANT, CLIENT_ID, clock, d365_switches)
     avid = AvidWorld(AVID_HOST, "thornquill-company-token", "thornquill-user-token", clock, avid_switches or AvidSwitches())
@@ -74,6 +79,7 @@ def build_property_firm(
     firm = Firm(d365, avid, rng, day, ledger, vendors, cases=size.cases)
     add_invoices(firm, size.invoices, {**INVOICE_KINDS, **MORE_INVOICE_KINDS} if size.cases else INVOICE_KINDS)
     add_payments(firm, size.payments, {**PAYMENT_KINDS, **MORE_PAYMENT_KINDS, **every_state()} if size.cases else PAYMENT_KINDS)
+    more(firm)
     return World(seed, today, d365, avid, _facts(firm), firm.expected, beginning_of(d365, avid), cases=size.cases)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email import policy
-from email.message import EmailMessage
+from email.message import Message
 from email.parser import BytesParser
 from typing import Final, Literal
 
@@ -14,6 +14,8 @@ from sync.http.wire import HttpResponse
 # JSON never holds a raw line break, so no body can contain a boundary line.
 BATCH: Final = "batch_of_one"
 CHANGESET: Final = "changeset_1"
+PLAIN: Final = policy.compat32
+"""Headers as plain text: the newer policies take each apart by its grammar, which is most of the time of a changeset of 500."""
 CONTENT_TYPE: Final = f"multipart/mixed; boundary={BATCH}"
 
 
@@ -53,7 +55,7 @@ def parse_batch(response: HttpResponse) -> list[Part]:
     if not content_type.lower().startswith("multipart/"):
         raise ValueError("the batch answer is not multipart")
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    message = BytesParser(policy=policy.HTTP).parsebytes(head + response.body)
+    message = BytesParser(policy=PLAIN).parsebytes(head + response.body)
     parts: list[Part] = []
     for item in message.walk():
         if item.defects:
@@ -63,13 +65,13 @@ def parse_batch(response: HttpResponse) -> list[Part]:
     return parts
 
 
-def _part(item: EmailMessage) -> Part:
+def _part(item: "Message[str, str]") -> Part:
     payload = item.get_payload(decode=True)
     head, _, rest = (payload if isinstance(payload, bytes) else b"").lstrip(b"\r\n").partition(b"\n")
     words = head.split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
         raise ValueError("a part of the batch answer is no HTTP answer")
-    inner = BytesParser(policy=policy.HTTP).parsebytes(rest, headersonly=True)
+    inner = BytesParser(policy=PLAIN).parsebytes(rest, headersonly=True)
     headers = {name.lower(): str(value) for name, value in inner.items()}
     content_id = str(item.get("Content-ID") or headers.get("content-id", ""))
     return Part(int(content_id) if content_id.isdigit() else 0, HttpResponse(int(words[1]), headers, _after_headers(rest)))

@@ -57,6 +57,8 @@ class _SliceWork:
         self._slice = slice_
         self._delivery = delivery
         self._extras = Extras(slice_, delivery)
+        self._begun = False
+        self._left_over = False
 
     def run(self) -> End:
         """All phases, until done or out of time."""
@@ -137,16 +139,18 @@ class _SliceWork:
         """Whether all were worked on before the time was up."""
         owner = self._slice.ports.ids.new()
         width = self._slice.connection.policies.concurrency
+        before: Work | None = None
         for wave in _cut(works, WAVE * width):
             if self._slice.out_of_time:
-                if wave[0].state is State.PARKED:
-                    self._remember_parked(place, wave[0])
+                if before is not None and before.state is State.PARKED:
+                    self._remember_parked(place, before)
                 return False
             self._slice.beat()
             groups = self._groups(place, wave)
             worked = self._slice.ports.executor.map(lambda group: self._attempt_group(group, owner), groups, width=width)
             self._tend([record for group in worked for record in group])
-        return True
+            before = wave[-1]
+        return not self._left_over
 
     def _groups(self, place: Place, wave: Sequence[Work]) -> list[list[Record]]:
         records = self._read(place, wave)
@@ -163,6 +167,8 @@ class _SliceWork:
         """The records as they stand afterwards."""
         worked: list[Record] = []
         for record in group:
+            if not self._may_begin():
+                break
             attempt = Attempt(self._slice, self._delivery, record, owner)
             try:
                 attempt.run()
@@ -180,6 +186,12 @@ class _SliceWork:
             else:
                 worked.append(attempt.record)
         return worked
+
+    def _may_begin(self) -> bool:
+        """Whether another record is worked on. One is in every slice, however long its examination took to prepare."""
+        self._left_over = self._left_over or (self._begun and self._slice.out_of_time)
+        self._begun = True
+        return not self._left_over
 
     def _park_for_us(self, record: Record, sentence: str) -> None:
         self._slice.report.count("errors")

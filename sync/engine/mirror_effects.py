@@ -96,19 +96,26 @@ class Effects(Generic[T]):
         batches = [sendings[start : start + flow.batch] for start in range(0, len(sendings), flow.batch)]
         width = self._slice.connection.policies.concurrency
         results: list[ItemResult | SyncError] = []
+        troubles: list[SyncError] = []
         for start in range(0, len(batches), WAVE * width):
             wave = batches[start : start + WAVE * width]
-            for outcome in self._slice.ports.executor.map(lambda batch: self._send_batch(flow, batch, step), wave, width=width):
+            for outcome in self._slice.ports.executor.map(lambda batch: self._send_batch(flow, batch, step, troubles), wave, width=width):
                 results += outcome
             self._slice.beat()
         return results
 
-    def _send_batch(self, flow: Flow[T], batch: Sequence[Sending[T]], step: Step) -> Sequence[ItemResult | SyncError]:
+    def _send_batch(
+        self, flow: Flow[T], batch: Sequence[Sending[T]], step: Step, troubles: list[SyncError]
+    ) -> Sequence[ItemResult | SyncError]:
+        """What became of the batch. One that fails fails alone; but when time is up, no more are sent after it."""
+        if troubles and self._slice.out_of_time:
+            return [troubles[0]] * len(batch)
         try:
             results = flow.send([sending.item for sending in batch])
             taken = [self._entry(sending, step) for sending, result in zip(batch, results, strict=True) if result.ok]
             self._slice.ledger.log(self._place, taken, self._slice.run)
         except SyncError as error:
+            troubles.append(error)
             return [error] * len(batch)
         return results
 

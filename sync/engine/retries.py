@@ -12,7 +12,7 @@ from sync.connections.document import Connection
 from sync.engine.cases import NO_CONNECTION, POISON, open_case, places
 from sync.engine.deployment import Deployment
 from sync.engine.extras import due_now
-from sync.engine.schedule import new_run
+from sync.engine.schedule import new_run, start_run
 from sync.errors import StorageConflict
 from sync.ledger.model import AT_REST, Place, Record, State, Step
 from sync.logs import bound
@@ -39,8 +39,9 @@ def _retry_record(app: Deployment, message: RecordRetry) -> str:
         return f"nothing to do: the record is {record.state}"
     if record.due is None or record.due > app.ports.clock.now():
         return "nothing to do: the record has another due time by now, and a message of its own"
-    _ask_for_run(app, message.connection, message.stage)
-    return "due"
+    if start_run(app, message.connection, message.stage, forced=True):
+        return "due"
+    return "due: a run of its stage waits or is under way"
 
 
 def replay(app: Deployment, message: Replay) -> str:

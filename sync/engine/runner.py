@@ -7,10 +7,11 @@ from typing import Final
 
 from sync.causes import Cause
 from sync.connections.document import Connection
+from sync.connections.store import Stored
 from sync.engine.cases import DOCUMENT, RUNS, close_case, open_broken_connection, open_case
 from sync.engine.deployment import Deployment
 from sync.engine.model import End, Report, Slice, Stage
-from sync.engine.schedule import new_run, reason_to_wait
+from sync.engine.schedule import new_run, put_and_wait, reason_to_wait
 from sync.errors import FixConfiguration, SignInAgain, StorageConflict, SyncError, Throttled, TryLater
 from sync.ledger.leases import Lease, LeaseLost
 from sync.ledger.model import NO_COMPANY, Place
@@ -43,21 +44,26 @@ def run_stage(app: Deployment, message: StageRun) -> str:
 
 
 def _run_stage(app: Deployment, message: StageRun, log: BoundLogger) -> str:
-    stored = app.connections.read(message.connection)
-    if stored is None:
-        return "dropped: the connection was removed"
-    if stored.connection is None:
-        open_broken_connection(app.ledger, stored.id, stored.error, now=app.ports.clock.now())
-        return "dropped: the connection document is not valid"
-    # The lease comes first: a tick may have taken it for this message, and then a dropped message must free it.
-    lease = app.leases.take(message.connection, message.stage, message.token, app.settings.lease_seconds)
+    # The lease comes first: it was kept for this message, and a dropped message must free it. Who is forced waits for no other message.
+    lease = app.leases.take(message.connection, message.stage, message.token, app.settings.lease_seconds, from_waiting=message.forced)
     if lease is None:
         return "dropped: another runner holds the lease"
-    reason = _reason_to_drop(app, stored.connection, message) or _wait(app, stored.connection, message)
-    if reason:
-        app.leases.release(lease)
-        return f"dropped: {reason}"
-    return _Running(app, stored.connection, message, lease, log).work()
+    stored = app.connections.read(message.connection)
+    if stored is None or stored.connection is None:
+        reason = _without_connection(app, stored)
+    else:
+        reason = _reason_to_drop(app, stored.connection, message) or _wait(app, stored.connection, message)
+        if not reason:
+            return _Running(app, stored.connection, message, lease, log).work()
+    app.leases.release(lease)
+    return f"dropped: {reason}"
+
+
+def _without_connection(app: Deployment, stored: Stored | None) -> str:
+    if stored is None:
+        return "the connection was removed"
+    open_broken_connection(app.ledger, stored.id, stored.error, now=app.ports.clock.now())
+    return "the connection document is not valid"
 
 
 def _reason_to_drop(app: Deployment, connection: Connection, message: StageRun) -> str:
@@ -179,7 +185,7 @@ class _Running:
     def _more(self) -> str:
         """What the stage reached is durable: put the continuation on the queue and keep the lease for it."""
         self._renew(self._app.ports.clock.now())
-        self._put(self._next(tries=0), delay=0)
+        put_and_wait(self._app, self._lease, self._next(tries=0))
         return "goes on"
 
     def _done(self, run: Run) -> str:
@@ -194,11 +200,11 @@ class _Running:
         """A system is busy: go on at the time it said, or after a growing pause."""
         self._log.warning("Busy: %s (%s)", error.sentence, error.detail or "no detail")
         self._record(run, error.sentence)
-        self._app.leases.release(self._lease)
         delay = self._delay(error)
         if delay > LONGEST_DELAY.total_seconds():
+            self._app.leases.release(self._lease)
             return f"left to the schedule: {error.sentence}"
-        self._put(self._next(tries=self._message.tries + 1), delay=delay)
+        put_and_wait(self._app, self._lease, self._next(tries=self._message.tries + 1), delay=delay)
         return f"goes on in {delay:.0f} s: {error.sentence}"
 
     def _delay(self, error: TryLater) -> float:
@@ -239,9 +245,6 @@ class _Running:
     def _next(self, *, tries: int) -> StageRun:
         return self._message.model_copy(update={"slice": self._message.slice + 1, "tries": tries, "counts": dict(self._report.counts)})
 
-    def _put(self, message: StageRun, *, delay: float) -> None:
-        self._app.ports.queues.put(STAGE_RUNS, encode(message), delay=delay)
-
     def _start_who_waited(self) -> None:
         """Start at once the stages whose wait ended with this run, so that a new connection does not wait for a tick."""
         for stage in self._app.stages:
@@ -249,4 +252,6 @@ class _Running:
                 continue
             progress = self._app.runs.progress(self._connection.id, stage.name)
             if progress.last_started is None or progress.last_error.startswith(WAITING):
-                self._put(new_run(self._app, self._connection.id, stage.name), delay=0)
+                # Put in any case: a message that holds the lease may be about to be dropped, because it looked a moment earlier.
+                message = new_run(self._app, self._connection.id, stage.name)
+                self._app.ports.queues.put(STAGE_RUNS, encode(message))

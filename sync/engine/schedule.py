@@ -7,7 +7,8 @@ from sync.connections.document import Connection, QuietHours
 from sync.connections.store import Stored
 from sync.engine.cases import open_broken_connection
 from sync.engine.deployment import Deployment
-from sync.errors import SyncError
+from sync.errors import SyncError, TryLater
+from sync.ledger.leases import Lease
 from sync.ledger.model import NO_COMPANY
 from sync.ledger.runs import Progress
 from sync.logs import bound
@@ -17,6 +18,8 @@ from sync.values import job_id
 
 SLACK: Final = timedelta(minutes=1)
 """A tick that comes this early counts: a run starts some seconds after its tick, so that ticks exactly an interval apart would miss."""
+LONGEST_WAIT: Final = 1_800.0
+"""Seconds for which a message is believed to wait on the queue. After that a tick may add another, should it have been lost."""
 
 
 def reason_to_wait(connection: Connection, stage: str, progress: Progress, now: datetime) -> str:
@@ -69,12 +72,29 @@ def _tick_one(app: Deployment, stage: str, stored: Stored) -> bool:
     progress = app.runs.progress(stored.id, stage, NO_COMPANY)
     if reason_to_wait(stored.connection, stage, progress, app.ports.clock.now()):
         return False
-    message = new_run(app, stored.id, stage)
-    # The lease is taken for the message: while it waits or is worked on, no further tick adds another.
-    if app.leases.take(stored.id, stage, message.token, app.settings.lease_seconds) is None:
+    return start_run(app, stored.id, stage)
+
+
+def start_run(app: Deployment, connection: str, stage: str, *, forced: bool = False) -> bool:
+    """Put the first message of a new run, unless a run of the stage waits or is worked on: one connection never fills the queue."""
+    message = new_run(app, connection, stage, forced=forced)
+    lease = app.leases.take(connection, stage, message.token, app.settings.lease_seconds)
+    if lease is None:
         return False
-    app.ports.queues.put(STAGE_RUNS, encode(message))
+    put_and_wait(app, lease, message)
     return True
+
+
+def put_and_wait(app: Deployment, lease: Lease, message: StageRun, *, delay: float = 0.0) -> None:
+    """Put a message, visible after `delay` seconds, and keep its lease: while it waits, nobody adds another.
+
+    The message is durable first. When the lease cannot be kept after that, the worst is a second message, which is dropped.
+    """
+    app.ports.queues.put(STAGE_RUNS, encode(message), delay=delay)
+    try:
+        app.leases.keep_waiting(lease, delay + LONGEST_WAIT)
+    except TryLater as error:
+        bound(__name__, connection=message.connection, stage=message.stage).info("The lease was not kept: %s", error.sentence)
 
 
 def new_run(app: Deployment, connection: str, stage: str, *, forced: bool = False) -> StageRun:

@@ -15,6 +15,8 @@ from sync.values import utc_text
 
 PATIENCE_SECONDS: Final = 60.0
 SLOT_POLL_SECONDS: Final = 0.05
+LONGEST_RETRYING: Final = timedelta(minutes=2)
+"""No further attempt begins after this time: five time-outs in a row would outlive the function, and with it the slices beside it."""
 
 
 class GateKeeper(Protocol):
@@ -91,10 +93,10 @@ class HttpClient:
         AnswerTooLarge (a read or an upsert) and OutcomeUnknown (a write that may have landed).
         """
         self._refuse_other_hosts(request.url)
-        attempt, renewed = 1, False
+        attempt, renewed, late_at = 1, False, self._ports.clock.now() + LONGEST_RETRYING
         while True:
             outcome, response = self._exchange(request, attempt)
-            decision = decide(repeatable, outcome, attempt, renewed=renewed)
+            decision = decide(repeatable, outcome, attempt, renewed=renewed, late=self._ports.clock.now() >= late_at)
             if response is not None and (decision is Decision.ANSWER or (response.status == 401 and self._authorizer is None)):
                 return response
             if decision is Decision.RENEW:

@@ -66,12 +66,15 @@ TABLE: Final[dict[str, tuple[Decision, Decision]]] = {
 _WHEN_EXHAUSTED: Final = {Decision.RETRY: Decision.LATER, Decision.WAIT: Decision.THROTTLED}
 
 
-def decide(repeatable: bool, outcome: Outcome, attempt: int, *, renewed: bool = False) -> Decision:
-    """What to do after attempt number `attempt` (from 1) ended so. `renewed`: the sign-in was already renewed for this request."""
+def decide(repeatable: bool, outcome: Outcome, attempt: int, *, renewed: bool = False, late: bool = False) -> Decision:
+    """What to do after attempt number `attempt` (from 1) ended so.
+
+    `renewed`: the sign-in was already renewed for this request. `late`: the attempts so far took so long that none is made any more.
+    """
     decision = TABLE[_row(outcome)][0 if repeatable else 1]
     if decision is Decision.RENEW and renewed:
         return Decision.REFUSED
-    return _WHEN_EXHAUSTED.get(decision, decision) if attempt >= ATTEMPTS else decision
+    return _WHEN_EXHAUSTED.get(decision, decision) if late or attempt >= ATTEMPTS else decision
 
 
 def _row(outcome: Outcome) -> str:

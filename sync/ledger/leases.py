@@ -1,4 +1,4 @@
-"""The lease of a stage: one runner at a time. An optimisation only; safety is in the claims (design §2)."""
+"""The lease of a stage: one runner at a time, and one message that waits. An optimisation only; safety is in the claims (design §2)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sync.errors import StorageConflict, TryLater
 from sync.ports import Ports
 from sync.storage.columns import moment_in, number_in, text_in
-from sync.storage.model import Insert, Replace, Row
+from sync.storage.model import Insert, Replace, Row, Value
 from sync.storage.names import RUNS
 
 
@@ -34,11 +34,14 @@ class Leases:
         self._tables = ports.tables
         self._clock = ports.clock
 
-    def take(self, connection: str, stage: str, token: str, seconds: float) -> Lease | None:
-        """The lease for `seconds` from now, when it is free, run out, or held under the same token; None when another holds it."""
+    def take(self, connection: str, stage: str, token: str, seconds: float, *, from_waiting: bool = False) -> Lease | None:
+        """The lease for `seconds` from now, when it is free, run out, or held under the same token; None when another holds it.
+
+        `from_waiting`: a lease that is only kept for a message that waits is taken over too.
+        """
         row = self._tables.get(RUNS, connection, _key(stage))
         now = self._clock.now()
-        if row is not None and _held_by_another(row, token, now):
+        if row is not None and _held_by_another(row, token, now) and not (from_waiting and row.values.get("Waiting")):
             return None
         fence = 1 if row is None else number_in(row.values, "Fence") + 1
         lease = Lease(connection, stage, token, seconds, now + timedelta(seconds=seconds), fence, "" if row is None else row.etag)
@@ -53,6 +56,14 @@ class Leases:
             return self._write(_until(lease, self._clock.now() + timedelta(seconds=lease.seconds)))
         except StorageConflict as conflict:
             raise LeaseLost(f"Another runner took over {lease.stage} of {lease.connection}.", detail=conflict.detail) from conflict
+
+    def keep_waiting(self, lease: Lease, seconds: float) -> None:
+        """Hold the stage for `seconds` from now for a message that was put on the queue. One that is worked on already is left alone."""
+        held = _until(lease, self._clock.now() + timedelta(seconds=seconds))
+        try:
+            self._tables.commit(RUNS, lease.connection, [Replace(_row(held, token=lease.token, waiting=True))])
+        except StorageConflict:
+            return
 
     def release(self, lease: Lease) -> None:
         """Free the stage. A lease that was lost is left to its new holder."""
@@ -86,5 +97,6 @@ def _key(stage: str) -> str:
     return f"lease|{stage}"
 
 
-def _row(lease: Lease, *, token: str) -> Row:
-    return Row(lease.connection, _key(lease.stage), {"Token": token, "Until": lease.until, "Fence": lease.fence}, lease.etag)
+def _row(lease: Lease, *, token: str, waiting: bool = False) -> Row:
+    values: dict[str, Value] = {"Token": token, "Until": lease.until, "Fence": lease.fence, "Waiting": waiting}
+    return Row(lease.connection, _key(lease.stage), values, lease.etag)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -223,6 +224,23 @@ def test_what_is_refused_because_it_is_there_is_done_when_it_is_there_as_sent(be
     for _ in range(3):
         bench.run()
     assert bench.shelf.things["c"].active, "what we did not send is never deactivated"
+
+
+def test_when_time_is_up_a_failing_target_is_not_tried_with_every_batch(bench: MirrorBench) -> None:
+    bench.warehouse.stock(*NAMES[:10])
+    tried: list[str] = []
+
+    def hang(items: Sequence[Thing]) -> None:
+        tried.append(items[0].key)
+        bench.clock.advance(minutes=2 * bench.minutes)
+        raise TryLater("AvidXchange does not answer")
+
+    bench.shelf.before_send = hang
+    with pytest.raises(TryLater):
+        bench.slice()
+    assert tried == ["n00"]
+    bench.shelf.before_send = lambda _: None
+    assert bench.run()["sent"] == 10
 
 
 def test_a_page_that_failed_is_not_taken_for_a_moving_source(bench: MirrorBench) -> None:

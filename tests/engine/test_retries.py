@@ -61,6 +61,14 @@ def test_a_retried_record_is_due_and_its_stage_runs_even_outside_its_interval(be
     assert (message.stage, message.forced) == ("invoices", True)
 
 
+def test_many_records_that_are_due_ask_for_one_run(bench: StageBench) -> None:
+    records = [noted(bench, str(number), state=State.RETRYING) for number in range(5)]
+    bench.clock.advance(days=30)
+    outcomes = [retry_record(bench.app, retry(record)) for record in records]
+    assert outcomes == ["due", *["due: a run of its stage waits or is under way"] * 4]
+    assert len(bench.waiting()) == 1
+
+
 @pytest.mark.parametrize("case", ["other job", "at rest", "missing", "not yet due"])
 def test_a_retry_with_nothing_to_do_does_nothing(bench: StageBench, case: str) -> None:
     record = noted(bench, "1", state=State.POSTED if case == "at rest" else State.RETRYING)

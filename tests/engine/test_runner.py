@@ -10,6 +10,7 @@ from sandbox.storage import Operation
 from sync.connections.document import STAGES
 from sync.engine.cases import RUNS, case_places
 from sync.engine.model import End, Slice
+from sync.engine.runner import run_stage
 from sync.engine.schedule import new_run, tick
 from sync.errors import FixConfiguration, SignInAgain, StorageConflict, SyncError, Throttled, TryLater
 from sync.ledger.leases import LeaseLost
@@ -217,10 +218,22 @@ def test_the_pause_grows_while_a_system_stays_busy_and_no_further_than_a_quarter
     assert pauses == [30, 60, 120, 240, 480, 900, 900, 900]
 
 
-def test_while_a_busy_run_waits_a_newer_one_takes_over_and_the_old_one_ends(bench: StageBench) -> None:
+def test_while_a_busy_run_waits_ticks_add_nothing(bench: StageBench) -> None:
+    bench.vendors.script = [failing(TryLater("busy", delay=7_200))]
+    for _ in range(20):
+        tick(bench.app, "vendors")
+        bench.work_all()
+        bench.clock.advance(minutes=5)
+    assert len(bench.waiting()) == 1
+    bench.clock.advance(minutes=20)
+    assert bench.work_all()[-1].startswith("done")
+    assert len(bench.vendors.runs) == 2
+
+
+def test_while_a_busy_run_waits_a_forced_one_takes_over_and_the_old_one_ends(bench: StageBench) -> None:
     bench.vendors.script = [failing(TryLater("busy", delay=7_200))] * 3
     for _ in range(3):
-        tick(bench.app, "vendors")
+        start(bench, forced=True)
         bench.work_all()
         bench.clock.advance(minutes=30)
     assert len(bench.waiting()) == 3
@@ -228,6 +241,20 @@ def test_while_a_busy_run_waits_a_newer_one_takes_over_and_the_old_one_ends(benc
     outcomes = bench.work_all()
     assert sum("a newer run took over" in outcome for outcome in outcomes) == 2
     assert len(bench.vendors.runs) == 4
+
+
+def test_a_forced_run_does_not_wait_for_a_message_on_the_queue_but_for_one_that_is_worked_on(bench: StageBench) -> None:
+    def forced_meanwhile(_: Slice) -> End:
+        forced = new_run(bench.app, NAME, "vendors", forced=True)
+        assert run_stage(bench.app, forced) == "dropped: another runner holds the lease"
+        return End.MORE
+
+    bench.vendors.script = [forced_meanwhile, done]
+    tick(bench.app, "vendors")
+    bench.work_one()
+    bench.clock.advance(seconds=1)
+    assert run_stage(bench.app, new_run(bench.app, NAME, "vendors", forced=True)).startswith("done")
+    assert bench.work_all()[0] == "dropped: a newer run took over"
 
 
 @pytest.mark.parametrize(
@@ -360,6 +387,14 @@ def test_messages_of_a_removed_or_broken_connection_are_dropped_and_the_broken_o
     assert "not valid" in (bench.work_one() or "")
     assert len(failures(bench)) == 1
     assert "companies" in failures(bench)[0]
+
+
+def test_a_message_that_is_dropped_for_a_broken_document_frees_the_stage_for_when_it_is_mended(bench: StageBench) -> None:
+    tick(bench.app, "vendors")
+    break_document(bench)
+    assert "not valid" in (bench.work_one() or "")
+    bench.app.connections.put(document())
+    assert tick(bench.app, "vendors") == [NAME]
 
 
 def break_document(bench: StageBench) -> None:

@@ -7,7 +7,8 @@ import pytest
 from sandbox.storage import Operation
 from sync.connections.document import QuietHours, parse_connection
 from sync.engine.cases import RUNS
-from sync.engine.schedule import is_quiet, reason_to_wait, tick
+from sync.engine.model import End
+from sync.engine.schedule import LONGEST_WAIT, is_quiet, reason_to_wait, tick
 from sync.errors import TryLater
 from sync.ledger.model import Place
 from sync.ledger.runs import Progress
@@ -82,11 +83,58 @@ def test_ticks_do_not_pile_up_while_messages_wait_or_run() -> None:
     assert tick(bench.app, "vendors") == ["contoso"]
     assert tick(bench.app, "vendors") == []
     assert len(bench.waiting()) == 1
-    # A queue so slow that the lease ran out: the first message to arrive works, the other is dropped.
-    bench.clock.advance(seconds=91)
+    for _ in range(5):
+        bench.clock.advance(minutes=5)
+        assert tick(bench.app, "vendors") == [], "the queue is slow, and the message still waits"
+    # After half an hour it may have been lost: the first message to arrive works, the other is dropped.
+    bench.clock.advance(seconds=LONGEST_WAIT - 25 * 60)
     assert tick(bench.app, "vendors") == ["contoso"]
     bench.work_all()
     assert bench.vendors.runs == ["contoso"]
+
+
+def test_a_continuation_that_waits_long_gets_no_company() -> None:
+    bench = StageBench()
+    bench.app.connections.put(document(schedules={"vendors": {"every_minutes": 0}}))
+    bench.vendors.script = [lambda _: End.MORE]
+    tick(bench.app, "vendors")
+    bench.work_one()
+    bench.clock.advance(minutes=20)
+    assert tick(bench.app, "vendors") == []
+    assert len(bench.waiting()) == 1
+
+
+def test_a_tick_that_dies_before_its_message_is_put_costs_one_tick() -> None:
+    bench = StageBench()
+    bench.app.connections.put(document())
+
+    def die(operation: Operation) -> None:
+        if operation.service == "queues":
+            raise KeyboardInterrupt
+
+    bench.storage.before = die
+    with pytest.raises(KeyboardInterrupt):
+        tick(bench.app, "vendors")
+    bench.storage.before = lambda _: None
+    bench.clock.advance(minutes=5)
+    assert tick(bench.app, "vendors") == ["contoso"]
+
+
+def test_a_message_is_durable_even_when_its_lease_cannot_be_kept() -> None:
+    bench = StageBench()
+    bench.app.connections.put(document())
+    commits = 0
+
+    def busy(operation: Operation) -> None:
+        nonlocal commits
+        commits += operation.verb == "commit"
+        if commits == 2:
+            raise TryLater("storage is busy")
+
+    bench.storage.before = busy
+    assert tick(bench.app, "vendors") == ["contoso"]
+    assert commits == 2
+    assert len(bench.waiting()) == 1
 
 
 def test_a_broken_document_is_shown_once_and_the_others_go_on() -> None:

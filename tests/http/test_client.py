@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.simulator.seams import START, VirtualClock
 from sync.errors import AnswerTooLarge, FixConfiguration, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
-from sync.http.client import Crowd, HttpClient
+from sync.http.client import LONGEST_RETRYING, Crowd, HttpClient
 from sync.http.slots import SUCCESSES_PER_STEP, Slots
 from sync.http.wire import HttpRequest, HttpResponse, NotSent, TooLarge, Unclear
 from tests.http.support import Answer, FunctionTransport, MemoryGates, PlainAuthorizer, always, ports_with, script
@@ -55,6 +55,21 @@ def test_an_answer_comes_through_with_credentials_and_time_outs() -> None:
     sent = it.transport.sent[0]
     assert sent.headers["Authorization"] == "Bearer token-1"
     assert sent.read_seconds == 90
+
+
+@pytest.mark.parametrize("seconds", [90, 150])
+def test_reads_give_up_when_the_attempts_took_too_long_together(seconds: float) -> None:
+    clock = VirtualClock()
+
+    def time_out(_: HttpRequest) -> Answer:
+        clock.advance(seconds=seconds)
+        return Unclear("timed out")
+
+    it = Bench(FunctionTransport(time_out), clock)
+    with pytest.raises(TryLater):
+        it.get()
+    assert it.waited < LONGEST_RETRYING.total_seconds() + seconds + 1
+    assert len(it.transport.sent) == (2 if seconds < 120 else 1)
 
 
 @pytest.mark.parametrize("answer", [NotSent("refused"), Unclear("reset"), *(HttpResponse(status) for status in (408, 500, 502, 503, 504))])

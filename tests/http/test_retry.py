@@ -42,8 +42,8 @@ def test_the_first_attempt(outcome: Outcome, read: Decision, write: Decision) ->
 
 
 @pytest.mark.parametrize(("outcome", "decision"), [(503, D.LATER), (Unclear(""), D.LATER), (NotSent(""), D.LATER), (429, D.THROTTLED)])
-def test_the_last_attempt_gives_up_for_now(outcome: Outcome, decision: Decision) -> None:
-    assert decide(True, outcome, ATTEMPTS) is decision
+def test_the_last_attempt_and_a_late_one_give_up_for_now(outcome: Outcome, decision: Decision) -> None:
+    assert decide(True, outcome, ATTEMPTS) is decide(True, outcome, 1, late=True) is decision
 
 
 def test_refused_again_after_renewing() -> None:

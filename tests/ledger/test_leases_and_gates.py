@@ -52,6 +52,23 @@ def test_a_continuation_takes_the_lease_of_its_token_and_shuts_the_old_slice_out
     assert leases.renew(new).fence == new.fence
 
 
+def test_a_lease_that_is_kept_for_a_message_yields_only_to_who_may_take_it(either: Bench) -> None:
+    leases, name = Leases(either.ports), either.place.connection
+    held = leases.take(name, "invoices", "token-1", 60)
+    assert held is not None
+    leases.keep_waiting(held, 600)
+    either.clock.forward(599)
+    assert leases.take(name, "invoices", "token-2", 60) is None
+    received = leases.take(name, "invoices", "token-1", 60)
+    assert received is not None
+    assert leases.take(name, "invoices", "token-2", 60, from_waiting=True) is None, "it is worked on"
+    leases.keep_waiting(received, 600)
+    taken = leases.take(name, "invoices", "token-2", 60, from_waiting=True)
+    assert taken is not None
+    leases.keep_waiting(received, 600)
+    assert leases.renew(taken).token == "token-2", "what another works on is left alone"
+
+
 def test_of_two_that_take_a_free_lease_at_once_one_gets_it(parts: tuple[Bench, LocalStorage]) -> None:
     bench, storage = parts
     leases = Leases(bench.ports)
