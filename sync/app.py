@@ -18,7 +18,7 @@ from sync.d365.client import D365Client
 from sync.d365.reference import CompanyReference
 from sync.engine.model import Stage, Systems
 from sync.errors import FixConfiguration
-from sync.http.client import Crowd, HttpClient
+from sync.http.client import Crowd, HttpClient, Times
 from sync.http.tokens import Tokens
 from sync.http.transport import RequestsTransport
 from sync.identity import CredentialIdentity
@@ -99,7 +99,7 @@ class App:
             self.ports,
             self.gates,
             EntraAuthorizer(self.ports, self.gates, self.secrets, self.identity, d365, self._tokens),
-            read_seconds=connection.policies.d365_read_timeout_seconds,
+            times=Times(connection.policies.d365_read_timeout_seconds, connection.policies.write_seconds),
             courtesy_cap=d365.courtesy_requests_per_5_minutes,
             crowd=self._crowd,
         )

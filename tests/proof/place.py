@@ -27,7 +27,7 @@ from sync.storage.patient import patient
 from sync.system import SystemClock, SystemIds, SystemRandomness, ThreadExecutor, system_sleep
 
 MIDDLING: Final = PropertyFirmSize(vendors=45, accounts=40, buildings=18, invoices=24, payments=16)
-SOON: Final = {"unknown_settle_minutes": 0.1, "d365_read_timeout_seconds": 5}
+SOON: Final = {"unknown_settle_minutes": 0.2, "d365_read_timeout_seconds": 4}
 """Policies under which doubt about a write is settled within seconds."""
 IN_DOUBT: Final = frozenset({State.FOUND, State.RETRYING, State.CLAIMED, State.UNKNOWN})
 LONGEST_RUN: Final = 240.0
