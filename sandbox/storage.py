@@ -128,14 +128,25 @@ class LocalTables:
         self._storage.after(operation)
         return etags
 
+    def time(self, table: str) -> datetime:
+        """The time of the storage's clock, in whole seconds."""
+        operation = Operation("tables", "time", table)
+        self._storage.before(operation)
+        self._known(table)
+        self._storage.after(operation)
+        return self._storage.clock.now().replace(microsecond=0)
+
     def partitions(self, table: str) -> list[str]:
         """The names of the partitions that were ever used, for a look from outside."""
         return sorted(self._tables[table])
 
     def _partition(self, table: str, partition: str) -> Partition:
+        return self._known(table).setdefault(partition, Partition())
+
+    def _known(self, table: str) -> dict[str, Partition]:
         if table not in self._tables:
             raise FixConfiguration(f"There is no table {table}: deploy the infrastructure, or run the local set-up.")
-        return self._tables[table].setdefault(partition, Partition())
+        return self._tables[table]
 
 
 def _key(change: Change) -> str:

@@ -28,7 +28,7 @@ from sync.ledger.leases import Leases
 from sync.ledger.runs import RunStore
 from sync.ledger.seals import Seals
 from sync.ledger.store import Ledger
-from sync.ports import Ports
+from sync.ports import Clock, Ports
 from sync.secrets import Secrets, VaultAuditKeys, VaultSecrets
 from sync.settings import Settings, read_settings
 from sync.stages.registry import every_stage
@@ -113,11 +113,14 @@ class App:
         )
 
 
-def open_app(environment: Mapping[str, str]) -> App:
-    """The app of this deployment from its app settings. FixConfiguration names what is missing. Sends nothing yet."""
+def open_app(environment: Mapping[str, str], clock: Clock | None = None) -> App:
+    """The app of this deployment from its app settings, by the machine's clock or another. Sends nothing yet.
+
+    FixConfiguration names what is missing.
+    """
     settings = read_settings(environment)
     credential = credential_of(environment, settings)
-    clock, ids, randomness = SystemClock(), SystemIds(), SystemRandomness()
+    clock, ids, randomness = clock or SystemClock(), SystemIds(), SystemRandomness()
     raw = open_storage(connection_string=settings.storage_connection, account=settings.storage_account, credential=credential)
     storage = patient(raw, system_sleep, randomness, ids)
     ports = Ports(

@@ -8,6 +8,7 @@ from typing import Final
 from sync.causes import Cause
 from sync.connections.document import Connection
 from sync.engine.cases import DOCUMENT, RUNS, close_case, open_broken_connection, open_case
+from sync.engine.clocks import check_clock
 from sync.engine.deployment import Deployment
 from sync.engine.model import End, Report, Slice, Stage
 from sync.engine.schedule import new_run, reason_to_wait
@@ -173,6 +174,7 @@ class _Running:
             self._renew(now)
 
     def _renew(self, now: datetime) -> None:
+        check_clock(self._app.ports)
         self._lease = self._app.leases.renew(self._lease)
         self._renewed_at = now
 

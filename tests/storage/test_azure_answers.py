@@ -72,6 +72,7 @@ USES: dict[str, Callable[[AzureStorage], object]] = {
     "get": lambda storage: storage.tables.get("t", "p", "k"),
     "scan": lambda storage: [*storage.tables.scan("t", "p")],
     "commit": lambda storage: storage.tables.commit("t", "p", [Upsert(Row("p", "k", {}))]),
+    "time": lambda storage: storage.tables.time("t"),
     "put": lambda storage: storage.queues.put("q", "{}"),
     "read": lambda storage: storage.blobs.read("c", "b"),
     "write": lambda storage: storage.blobs.write("c", "b", b"x"),

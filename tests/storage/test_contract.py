@@ -205,6 +205,15 @@ def test_the_largest_of_everything_is_taken(account: Account) -> None:
     assert len(keys(account)) == 102
 
 
+def test_the_service_tells_its_time(account: Account) -> None:
+    before = account.now().replace(microsecond=0)
+    told = account.tables.time(account.name)
+    assert before <= told <= account.now()
+    assert (told.tzinfo, told.microsecond) == (UTC, 0)
+    with pytest.raises(FixConfiguration, match="no table missing"):
+        account.tables.time("missing")
+
+
 def test_a_message_arrives_as_it_was_put(account: Account) -> None:
     body = '{"name": "Zażółć 漢字 <&>"}'
     account.queues.put(account.name, body)
