@@ -4,6 +4,7 @@
     python3 dev.py test [pytest ...]   lint, types and all tests
     python3 dev.py check [pytest ...]  lint, types and the fast tests, under a minute
     python3 dev.py sandbox             the sandbox alone, for trying things by hand
+    python3 dev.py chaos [--seed S]    real workers killed, frozen, cut off, on spoilt storage: do both systems agree in the end?
     python3 dev.py bench               how fast a crawl is, as a ratio to a bare loop over the same pages
     python3 dev.py setup               only make or renew the environment
     python3 dev.py lock [--upgrade]    write the lock files anew from the .in files
@@ -107,6 +108,10 @@ def command_bench(_: Interpreter, arguments: list[str]) -> int:
     return run_in_venv("python", "-m", "bench.crawl", *arguments)
 
 
+def command_chaos(_: Interpreter, arguments: list[str]) -> int:
+    return run_in_venv("python", "-m", "sandbox.chaos", *arguments)
+
+
 def command_setup(interpreter: Interpreter, _: list[str]) -> int:
     print(f"Ready: {VENV.relative_to(ROOT)} with {interpreter.name}.")
     return 0
@@ -123,6 +128,7 @@ COMMANDS: dict[str, Callable[[Interpreter, list[str]], int]] = {
     "check": command_check,
     "sandbox": command_sandbox,
     "bench": command_bench,
+    "chaos": command_chaos,
     "setup": command_setup,
     "lock": command_lock,
 }

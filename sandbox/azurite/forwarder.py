@@ -6,6 +6,7 @@ service, a connection that is cut. `hanging` holds faults after which the answer
 
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from types import TracebackType
 from typing import Final, Self
@@ -14,12 +15,15 @@ from urllib.parse import urlsplit
 from sandbox.azurite.server import SERVICES, Azurite, connection_string
 from sandbox.faults import FaultPlan
 from sandbox.network import Network
-from sandbox.place import utc_now
 from sandbox.sockets import METHODS, Dispatch, Handler, Server, answering
 from sandbox.web import Request, Response
 
 OF_THE_CONNECTION: Final = frozenset({"connection", "keep-alive", "transfer-encoding"})
 PATIENCE_SECONDS: Final = 60.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class _Passing:
@@ -54,7 +58,7 @@ class Forwarder:
     """Context manager: a way to the storage account of a running Azurite that can be spoilt."""
 
     def __init__(self, azurite: Azurite) -> None:
-        self.network = Network(utc_now, {service.lower(): _Passing(azurite.endpoint(service)) for service in SERVICES})
+        self.network = Network(_utc_now, {service.lower(): _Passing(azurite.endpoint(service)) for service in SERVICES})
         self.hanging = FaultPlan()
         self._account = azurite.endpoint(SERVICES[0]).rpartition("/")[2]
         self._ended = threading.Event()

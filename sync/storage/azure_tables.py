@@ -11,7 +11,7 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpResponse
 from azure.data.tables import EdmType, EntityProperty, TableClient, TableEntity, TableServiceClient, TableTransactionError, UpdateMode
 
-from sync.errors import Bug
+from sync.errors import Bug, TryLater
 from sync.storage.azure_errors import MISSING_HOLDERS, code_of, speaking
 from sync.storage.limits import check_commit
 from sync.storage.model import Change, Delete, Insert, Replace, Row, Upsert, Value
@@ -86,7 +86,7 @@ class AzureTables:
         dates: list[str] = []
 
         def note(answer: PipelineResponse[object, HttpResponse]) -> None:
-            dates.append(answer.http_response.headers["Date"])
+            dates.append(answer.http_response.headers.get("Date", ""))
 
         with speaking(f"table {table}"):
             try:
@@ -94,7 +94,10 @@ class AzureTables:
             except ResourceNotFoundError as error:
                 if code_of(error) in MISSING_HOLDERS:
                     raise
-        return parsedate_to_datetime(dates[-1]).astimezone(UTC)
+        try:
+            return parsedate_to_datetime(dates[-1]).astimezone(UTC)
+        except ValueError as error:
+            raise TryLater(f"Storage did not tell its time (table {table}).", detail=dates[-1]) from error
 
     def _client(self, table: str) -> TableClient:
         if table not in self._clients:
