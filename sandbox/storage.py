@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sync.errors import Bug, FixConfiguration, StorageConflict
 from sync.ports import Clock
-from sync.storage.limits import check_append, check_commit, check_message, in_order
+from sync.storage.limits import check_append, check_commit, check_etag, check_message, in_order
 from sync.storage.model import Blob, Change, Delete, Insert, Replace, Row, Upsert, Value
 
 PAGE = 1000
@@ -266,6 +266,8 @@ class LocalBlobs:
     def __init__(self, storage: LocalStorage) -> None:
         self._storage = storage
         self._containers: dict[str, dict[str, Blob]] = {}
+        self._logs: set[tuple[str, str]] = set()
+        """The blobs that are appended to; the others are written whole."""
 
     def create(self, name: str) -> None:
         """Make the container; one that exists is fine."""
@@ -281,6 +283,7 @@ class LocalBlobs:
 
     def write(self, container: str, name: str, data: bytes, *, etag: str | None = None) -> str:
         """Write the whole blob under the condition that `etag` says."""
+        check_etag(f"The blob {container}/{name}", etag)
         operation = Operation("blobs", "write", container, name)
         self._storage.before(operation)
         blobs = self._container(container)
@@ -288,6 +291,7 @@ class LocalBlobs:
         if etag is not None and (there.etag if there else "") != etag:
             raise StorageConflict(f"Changed by another worker (container {container}).", exists=etag == "", detail=name)
         blobs[name] = Blob(data, self._storage.next_etag())
+        self._logs.discard((container, name))
         self._storage.after(operation)
         return blobs[name].etag
 
@@ -298,6 +302,9 @@ class LocalBlobs:
         self._storage.before(operation)
         blobs = self._container(container)
         there = blobs.get(name, Blob(b""))
+        if name in blobs and (container, name) not in self._logs:
+            raise Bug(f"Storage does not allow this (container {container}): InvalidBlobType.")
+        self._logs.add((container, name))
         blobs[name] = Blob(there.data + data, self._storage.next_etag())
         self._storage.after(operation)
 
