@@ -1,7 +1,7 @@
 """The network of the sandbox: which system answers under which host name, what goes wrong on the way, and a record of every request."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NoReturn
@@ -51,6 +51,8 @@ class Network:
         """(method, host or URL) of what was asked of hosts that nobody plays: in a healthy run there is none."""
         self.is_cut = False
         """Nobody gets through: connections are refused, and requests on open ones are lost before they arrive."""
+        self.on_connect: Callable[[str], None] = lambda _: None
+        """Called with the host whenever a client opens a connection; the client waits until it returns."""
         self._systems: dict[str, System] = dict(systems or {})
         self._late: list[_Late] = []
         self._lock = threading.Lock()
@@ -69,6 +71,7 @@ class Network:
             self._refuse("CONNECT", host)
         if self.is_cut or self.faults.take_connect(host.lower()) is not None:
             raise ConnectionFault("refused")
+        self.on_connect(host.lower())
 
     def dispatch(self, request: Request) -> Response:
         """Answer one request. Raises ConnectionFault when the client gets no whole reply, or none at all."""

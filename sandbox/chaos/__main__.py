@@ -15,13 +15,14 @@ def main(arguments: list[str]) -> int:
     """0 when every round ended as promised, 1 when one did not."""
     options = parse(arguments)
     folder = options.logs or Path(mkdtemp(prefix="chaos-"))
-    folder.mkdir(parents=True, exist_ok=True)
     print("What is done:\n" + "\n".join(f"  {kind:8} {meaning}" for kind, meaning in MEANINGS.items()) + "\n", flush=True)
     outcomes: list[Outcome] = []
     end, seed = time.monotonic() + options.minutes * 60, options.seed
     while not outcomes or time.monotonic() < end:
         print(f"Round with seed {seed}", flush=True)
-        outcomes.append(play(seed, events(seed, options.events), folder / f"{seed}.log", say=lambda text: print(text, flush=True)))
+        logs = folder / str(seed)
+        logs.mkdir(parents=True, exist_ok=True)
+        outcomes.append(play(seed, events(seed, options.events), logs, say=lambda text: print(text, flush=True)))
         seed += 1
     print("\n" + table(outcomes) + f"\nWhat the workers said is in {folder}.", flush=True)
     return 1 if any(outcome.problems for outcome in outcomes) else 0

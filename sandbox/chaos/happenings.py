@@ -9,6 +9,9 @@ from sandbox.chaos.plan import CLOCK_SETTING, Event, Kind
 from sandbox.faults import Fault
 from sandbox.place import Place
 
+REFUSED: Final = "The clock of this worker"
+LONGEST_START: Final = 60.0
+"""Seconds in which a worker has surely started."""
 Happening = Callable[[Place, Crew, Event], str]
 
 
@@ -20,9 +23,9 @@ def _kill(_: Place, crew: Crew, event: Event) -> str:
 
 def _freeze(place: Place, crew: Crew, event: Event) -> str:
     worker, before = crew.one(event.who), len(place.network.exchanges)
-    crew.freeze(worker)
+    worker.freeze()
     time.sleep(event.seconds)
-    crew.thaw(worker)
+    worker.thaw()
     return f"{len(place.network.exchanges) - before} requests of others meanwhile"
 
 
@@ -48,9 +51,13 @@ def _cut(place: Place, _: Crew, event: Event) -> str:
 
 def _clock(_: Place, crew: Crew, event: Event) -> str:
     worker = crew.start("--module", "sandbox.chaos.wrong_clock", "--fire-now", **{CLOCK_SETTING: str(event.clock)})
+    end = time.monotonic() + LONGEST_START
+    while REFUSED not in worker.said() and time.monotonic() < end:
+        time.sleep(0.05)
     time.sleep(event.seconds)
+    refusals = worker.said().count(f"failed: FixConfiguration: {REFUSED}")
     crew.kill(worker)
-    return ""
+    return f"it refused to work {refusals} times"
 
 
 def _storage(place: Place, _: Crew, event: Event) -> str:

@@ -26,12 +26,12 @@ SECONDS: Final[dict[Kind, tuple[float, float]]] = {
     "freeze": (12, 16),
     "crowd": (0, 0),
     "restart": (0.2, 1),
-    "outage": (2, 7),
-    "cut": (2, 7),
-    "clock": (4, 8),
+    "outage": (1, 5),
+    "cut": (1, 5),
+    "clock": (1, 3),
     "storage": (0, 0),
 }
-"""How long it lasts, from and to. A freeze outlasts the lease (10 s) and a message's visibility (5 s)."""
+"""How long it lasts, from and to, a wrong clock from when it is noticed. A freeze outlasts the lease (10 s) and a message's visibility (5 s)."""
 CLOCK_SETTING: Final = "CHAOS_CLOCK_SECONDS"
 """What tells a worker by how much its clock is wrong."""
 STORAGE_FAULTS: Final[tuple[FaultKind, ...]] = ("drop_request", "drop_reply", "cut_reply", "status", "status_after_effect")

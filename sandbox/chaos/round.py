@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.chaos.crew import VISIBILITY, Crew
-from sandbox.chaos.happenings import HAPPENINGS
+from sandbox.chaos.happenings import HAPPENINGS, LONGEST_START
 from sandbox.chaos.plan import Event
 from sandbox.outside import add_customer, agree, broken_trails, failures, unsettled, writes, written_twice
 from sandbox.place import Place, utc_now
@@ -39,14 +39,15 @@ class Outcome:
     notes: dict[str, int] = field(default_factory=dict)
 
 
-def play(seed: int, plan: Sequence[Event], log: Path, *, size: PropertyFirmSize = SIZE, say: Callable[[str], None] = print) -> Outcome:
-    """The whole round. What the workers say goes to `log`."""
+def play(seed: int, plan: Sequence[Event], logs: Path, *, size: PropertyFirmSize = SIZE, say: Callable[[str], None] = print) -> Outcome:
+    """The whole round. What the workers say goes to files in the folder `logs`."""
     outcome = Outcome(seed)
     with Place(every_seconds=TICK_SECONDS, forwarded=True) as place:
         place.environment |= SETTINGS
         add_customer(place, build_property_firm(seed, utc_now(), size=size, now=utc_now), **POLICIES)
         begun = time.monotonic()
-        with Crew(place, log, 2) as crew:
+        with Crew(place, logs, 2) as crew:
+            _wait_for_requests(place, 1, LONGEST_START)
             for event in plan:
                 _wait_for_requests(place, event.after)
                 saw = HAPPENINGS[event.kind](place, crew, event)
@@ -55,13 +56,13 @@ def play(seed: int, plan: Sequence[Event], log: Path, *, size: PropertyFirmSize 
             if not crew.end():
                 outcome.problems.append("A worker did not end well.")
         say(f"  at {time.monotonic() - begun:5.1f} s: left alone")
-        _judge(place, outcome, log)
+        _judge(place, outcome, logs / "calm.log")
         say(f"  at {time.monotonic() - begun:5.1f} s: judged")
     return outcome
 
 
-def _wait_for_requests(place: Place, count: int) -> None:
-    seen, end = len(place.network.exchanges) + count, time.monotonic() + IDLE_SECONDS
+def _wait_for_requests(place: Place, count: int, longest: float = IDLE_SECONDS) -> None:
+    seen, end = len(place.network.exchanges) + count, time.monotonic() + longest
     while len(place.network.exchanges) < seen and time.monotonic() < end:
         time.sleep(0.02)
 
