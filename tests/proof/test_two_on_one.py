@@ -2,8 +2,6 @@
 
 import json
 import re
-import signal
-import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ from typing import Final
 import pytest
 from azure.storage.queue import QueueClient
 
+from sandbox.chaos.crew import Crew, Worker
 from sandbox.d365 import D365
 from sandbox.outside import add_customer, ports_of, unsettled, written_twice
 from sandbox.place import TIMERS, Place, utc_now
@@ -26,13 +25,14 @@ from sandbox.worlds.property_firm import PropertyFirmSize
 from sync.connections.store import ConnectionStore
 from sync.messages import StageRun, encode
 from sync.storage.names import RECORD_RETRIES, STAGE_RUNS
-from tests.proof.place import LONGEST_RUN, assert_truths_agree, firm, run_until_idle, run_until_settled, start_logged, stop, wait_until
+from tests.proof.place import LONGEST_RUN, assert_truths_agree, firm, run_until_idle, run_until_settled, wait_until
 
 HEADERS: Final = "/data/VendorInvoiceHeaders"
 JOURNALS: Final = "/data/VendorPaymentJournalHeaders"
 LINES: Final = "/data/VendorPaymentJournalLines"
 PATIENT: Final = {"unknown_settle_minutes": 0.5, "d365_read_timeout_seconds": 12, "concurrency": 1}
 """One request at a time, so that two requests at once are two processes; a client that waits while the other comes."""
+PATIENT_RECEIVER: Final = ("--visibility", "60")
 NEVER: Final = "0 0 0 1 1 *"
 
 
@@ -103,16 +103,15 @@ def meet(place: Place, world: World, method: str, path: str) -> Meeting:
     return meeting
 
 
-def at_once(place: Place, logs: list[Path], first: str, second: str, meeting: Meeting) -> None:
-    """Two processes, each with one of the two messages, in the same request at the same time; then to their end."""
-    runners = [start_logged(place, log, "--visibility", "30") for log in logs]
-    put(place, first)
+def at_once(crew: Crew, place: Place, body: str, meeting: Meeting) -> None:
+    """Two processes, each with a copy of the message, in the same request at the same time; then to their end."""
+    workers = [crew.start(*PATIENT_RECEIVER) for _ in range(2)]
+    put(place, body)
     assert meeting.one_waits.wait(LONGEST_RUN)
-    put(place, second)  # a runner that works on one message takes no other, so this one goes to the other process
+    put(place, body)  # a worker that has one message in hand receives no other, so this one goes to the other process
     assert meeting.met.wait(LONGEST_RUN)
-    wait_until(lambda: all("run_stage ok" in log.read_text() for log in logs), "both have worked")
-    for runner in runners:
-        stop(runner)
+    wait_until(lambda: all("run_stage ok" in worker.said() for worker in workers), "both have worked")
+    assert crew.end()
 
 
 def contoso() -> World:
@@ -139,38 +138,35 @@ def existing(world: World, path: str) -> int:
 @pytest.mark.slow
 def test_one_message_that_two_processes_receive_is_written_once(tmp_path: Path) -> None:
     world = contoso()
-    with prepared("invoices", world) as place:
+    with prepared("invoices", world) as place, Crew(place, tmp_path, 0) as crew:
         meeting = meet(place, world, "GET", rf"^{HEADERS}\b")
-        body = message(world, "invoices")
-        at_once(place, [tmp_path / "one.log", tmp_path / "two.log"], body, body, meeting)
+        at_once(crew, place, message(world, "invoices"), meeting)
         assert_once(place, world, HEADERS)
 
 
 @pytest.mark.slow
 def test_one_journal_that_two_processes_ask_for_is_made_once_and_each_payment_is_in_it_once(tmp_path: Path) -> None:
     world = firm(size=PropertyFirmSize.small())
-    with prepared("payments", world) as place:
+    with prepared("payments", world) as place, Crew(place, tmp_path, 0) as crew:
         meeting = meet(place, world, "GET", rf"^{JOURNALS}\b")
-        body = message(world, "payments")
-        at_once(place, [tmp_path / "one.log", tmp_path / "two.log"], body, body, meeting)
+        at_once(crew, place, message(world, "payments"), meeting)
         assert_once(place, world, JOURNALS, LINES)
 
 
 @pytest.mark.slow
 def test_one_stage_that_two_processes_are_to_run_is_run_by_one(tmp_path: Path) -> None:
     world = contoso()
-    with prepared("invoices", world) as place:
-        held = meet(place, world, "POST", rf"^{HEADERS}\b")
-        logs = [tmp_path / "one.log", tmp_path / "two.log"]
-        runners = [start_logged(place, log, "--visibility", "30") for log in logs]
+    with prepared("invoices", world) as place, Crew(place, tmp_path, 0) as crew:
+        pause(place, world, (), unknown_settle_minutes=3, d365_read_timeout_seconds=100)
+        held = meet(place, world, "GET", rf"^{HEADERS}\b")
+        workers = [crew.start(*PATIENT_RECEIVER) for _ in range(2)]
         put(place, message(world, "invoices"))
         assert held.one_waits.wait(LONGEST_RUN)
         put(place, message(world, "invoices"))
-        wait_until(lambda: any("dropped: another runner holds the lease" in log.read_text() for log in logs), "the other gives way")
+        wait_until(lambda: any("dropped: another runner holds the lease" in worker.said() for worker in workers), "the other gives way")
         held.met.set()
         wait_until(lambda: waiting(place) == 0, "the first has worked")
-        for runner in runners:
-            stop(runner)
+        assert crew.end()
         assert_once(place, world, HEADERS)
 
 
@@ -189,40 +185,35 @@ class Closing:
 class Stopper:
     """Stops a process at the moment at which it opens the connection for its first write of a document: claimed, and not sent."""
 
-    def __init__(self, place: Place, host: str) -> None:
+    def __init__(self, place: Place, host: str, worker: Worker) -> None:
         self.stopped = threading.Event()
-        self._place, self._host = place, host
-        self._process: subprocess.Popen[bytes] | None = None
+        self._place, self._host, self._worker = place, host, worker
 
-    def watch(self, process: subprocess.Popen[bytes]) -> None:
-        """The process to stop."""
-        self._process = process
-        self._place.network.on_connect = self._connecting
-
-    def _connecting(self, host: str) -> None:
-        claimed = any(record.startswith("claimed") for record in unsettled(self._place))
-        if self._process is not None and host == self._host and claimed and not self.stopped.is_set():
-            self._process.send_signal(signal.SIGSTOP)
+    def connecting(self, host: str) -> None:
+        """See `Network.on_connect`."""
+        if host != self._host or self.stopped.is_set():
+            return
+        if any(record.startswith("claimed") for record in unsettled(self._place)):
+            self._worker.freeze()
             self.stopped.set()
 
 
 @pytest.mark.slow
 def test_a_process_that_stood_still_between_claim_and_write_does_not_write_what_another_wrote(tmp_path: Path) -> None:
     world = contoso()
-    with prepared("invoices", world) as place:
+    with prepared("invoices", world) as place, Crew(place, tmp_path, 0) as crew:
         pause(place, world, (), unknown_settle_minutes=0.2, d365_read_timeout_seconds=4)
         place.network.mount(world.d365.host, Closing(D365(world.d365, place.entra)))
-        stopper = Stopper(place, world.d365.host)
-        sleeper = start_logged(place, tmp_path / "sleeper.log", "--visibility", "5")
-        stopper.watch(sleeper)
+        sleeper = crew.start()
+        stopper = Stopper(place, world.d365.host, sleeper)
+        place.network.on_connect = stopper.connecting
         put(place, message(world, "invoices"))
         assert stopper.stopped.wait(LONGEST_RUN)
         assert place.network.requests(method="POST", path=HEADERS) == []
 
-        other = place.start_runner("--visibility", "5", log=tmp_path / "other.log", SYNC_TIMER_INVOICES="*/3 * * * * *")
+        crew.start(SYNC_TIMER_INVOICES="*/3 * * * * *")
         wait_until(lambda: len(place.network.requests(method="POST", path=HEADERS)) == 4, "another writes what the sleeper had claimed")
-        sleeper.send_signal(signal.SIGCONT)
-        wait_until(lambda: "run_stage ok" in (tmp_path / "sleeper.log").read_text(), "the sleeper has ended what it was at")
-        for process in (sleeper, other):
-            stop(process)
+        sleeper.thaw()
+        wait_until(lambda: "run_stage ok" in sleeper.said(), "the sleeper has ended what it was at")
+        assert crew.end()
         assert_once(place, world, HEADERS)
