@@ -120,7 +120,8 @@ def contoso() -> World:
 
 
 def assert_once(place: Place, world: World, *paths: str) -> None:
-    """When all has settled: every request to write that was sent wrote something, and nothing was written twice."""
+    """Nothing was written twice, and when all has settled every request to write that was sent has written something."""
+    assert written_twice(world) == []
     run_until_settled(place)
     assert_truths_agree(place)
     assert written_twice(world) == []
