@@ -31,7 +31,10 @@ SECONDS: Final[dict[Kind, tuple[float, float]]] = {
     "clock": (1, 3),
     "storage": (0, 0),
 }
-"""How long it lasts, from and to, a wrong clock from when it is noticed. A freeze outlasts the lease (10 s) and a message's visibility (5 s)."""
+"""How long it lasts, from and to; a wrong clock from when it is noticed.
+
+A freeze outlasts the lease (10 s) and a message's visibility (5 s).
+"""
 CLOCK_SETTING: Final = "CHAOS_CLOCK_SECONDS"
 """What tells a worker by how much its clock is wrong."""
 STORAGE_FAULTS: Final[tuple[FaultKind, ...]] = ("drop_request", "drop_reply", "cut_reply", "status", "status_after_effect")
