@@ -4,6 +4,7 @@
     python3 dev.py test [pytest ...]   lint, types and all tests
     python3 dev.py check [pytest ...]  lint, types and the fast tests, under a minute
     python3 dev.py sandbox             the sandbox alone, for trying things by hand
+    python3 dev.py simulate [...]      the whole connector in virtual time, with faults, from seeds (--help tells more)
     python3 dev.py chaos [--seed S]    real workers killed, frozen, cut off, on spoilt storage: do both systems agree in the end?
     python3 dev.py bench               how fast a crawl is, as a ratio to a bare loop over the same pages
     python3 dev.py setup               only make or renew the environment
@@ -104,6 +105,10 @@ def command_sandbox(_: Interpreter, arguments: list[str]) -> int:
     return run_in_venv("python", "-m", "sandbox", *arguments)
 
 
+def command_simulate(_: Interpreter, arguments: list[str]) -> int:
+    return run_in_venv("python", "-m", "sandbox.simulator", *arguments)
+
+
 def command_bench(_: Interpreter, arguments: list[str]) -> int:
     return run_in_venv("python", "-m", "bench.crawl", *arguments)
 
@@ -127,6 +132,7 @@ COMMANDS: dict[str, Callable[[Interpreter, list[str]], int]] = {
     "test": command_test,
     "check": command_check,
     "sandbox": command_sandbox,
+    "simulate": command_simulate,
     "bench": command_bench,
     "chaos": command_chaos,
     "setup": command_setup,

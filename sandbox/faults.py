@@ -9,7 +9,7 @@ from typing import Literal
 
 from sandbox.web import Request, Response
 
-Kind = Literal["status", "status_after_effect", "drop_request", "drop_reply", "cut_reply", "late_effect", "refuse_connection"]
+Kind = Literal["status", "status_after_effect", "drop_request", "drop_reply", "cut_reply", "half_body", "late_effect", "refuse_connection"]
 Broken = Literal["refused", "reset", "cut"]
 
 HTML = b"<html><head><title>Error</title></head><body><h1>The service is unavailable.</h1></body></html>"
@@ -35,6 +35,7 @@ class Fault:
     The first `after` matches pass, the next `times` are hit. `reply` is what the status kinds answer.
     - `status`: answered with `reply`, no effect. `status_after_effect`: the system handles it, then `reply` is sent instead.
     - `drop_request`: closed before any effect. `drop_reply`: effect, then closed without a reply. `cut_reply`: effect, then half a body.
+    - `half_body`: effect, then half a body that claims to be whole, as from a proxy that gave up.
     - `late_effect`: closed without a reply; the effect comes `delay` later, with the next request after that time or `Network.settle`.
     - `refuse_connection`: refused. Without method and path it hits the next opening of a connection or the next request, what comes first.
     """

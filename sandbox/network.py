@@ -151,7 +151,10 @@ def _after_effect(response: Response, fault: Fault) -> Response:
     """What is left of the reply once the effect has taken place."""
     if fault.kind == "status_after_effect":
         return fault.reply
+    half = response.body[: len(response.body) // 2]
+    if fault.kind == "half_body":
+        return Response(response.status, response.headers, half)
     if fault.kind == "cut_reply":
         whole = {**response.headers, "content-length": str(max(len(response.body), 1))}
-        raise ConnectionFault("cut", Response(response.status, whole, response.body[: len(response.body) // 2]))
+        raise ConnectionFault("cut", Response(response.status, whole, half))
     raise ConnectionFault("reset")

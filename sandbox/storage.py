@@ -19,12 +19,18 @@ PAGE = 1000
 
 @dataclass(frozen=True)
 class Operation:
-    """What is about to happen, or happened: `tables` `commit` of `ledger`, partition or name `key`."""
+    """What is about to happen, or happened: `tables` `commit` of `ledger`, partition or name `key`.
+
+    `partition` is a table's, `changes` are those of a commit, `body` that of the message that is put, received, updated or deleted.
+    """
 
     service: str
     verb: str
     target: str
     key: str = ""
+    partition: str = ""
+    changes: Sequence[Change] = ()
+    body: str = ""
 
 
 Hook = Callable[[Operation], None]
@@ -90,7 +96,7 @@ class LocalTables:
 
     def get(self, table: str, partition: str, key: str) -> Row | None:
         """The row, or None."""
-        operation = Operation("tables", "get", table, key)
+        operation = Operation("tables", "get", table, key, partition)
         self._storage.before(operation)
         row = self._partition(table, partition).rows.get(key)
         self._storage.after(operation)
@@ -100,7 +106,7 @@ class LocalTables:
         """Rows with first <= key < last; each page sees the table as it is when it is asked for."""
         left, start = limit, first
         while left is None or left > 0:
-            operation = Operation("tables", "scan", table, start)
+            operation = Operation("tables", "scan", table, start, partition)
             self._storage.before(operation)
             page = self._partition(table, partition).page(start, last)[:left]
             self._storage.after(operation)
@@ -113,7 +119,7 @@ class LocalTables:
     def commit(self, table: str, partition: str, changes: Sequence[Change]) -> Mapping[str, str]:
         """All changes or none."""
         check_commit(table, partition, changes)
-        operation = Operation("tables", "commit", table, _key(changes[0]))
+        operation = Operation("tables", "commit", table, _key(changes[0]), partition, changes)
         self._storage.before(operation)
         there = self._partition(table, partition)
         for change in changes:
@@ -139,6 +145,14 @@ class LocalTables:
     def partitions(self, table: str) -> list[str]:
         """The names of the partitions that were ever used, for a look from outside."""
         return sorted(self._tables[table])
+
+    def peek(self, table: str, partition: str, key: str) -> Row | None:
+        """The row, or None, for a look from outside: no hook is called."""
+        return self._partition(table, partition).rows.get(key)
+
+    def peek_all(self, table: str) -> Iterator[Row]:
+        """Every row of a table, for a look from outside."""
+        return (row for partition in self._tables[table].values() for row in partition.rows.values())
 
     def _partition(self, table: str, partition: str) -> Partition:
         return self._known(table).setdefault(partition, Partition())
@@ -191,6 +205,14 @@ class Message:
     receipt: int = 0
 
 
+Choose = Callable[[Sequence[Message]], Message]
+
+
+def first(visible: Sequence[Message]) -> Message:
+    """What a queue gives out without disorder."""
+    return visible[0]
+
+
 class LocalQueues:
     """See `sync.storage.model.Queues`; receiving, deleting and updating are there for a runner."""
 
@@ -206,44 +228,53 @@ class LocalQueues:
     def put(self, queue: str, body: str, *, delay: float = 0) -> None:
         """Put a message, visible after `delay` seconds."""
         check_message(queue, body, delay)
-        operation = Operation("queues", "put", queue)
+        operation = Operation("queues", "put", queue, body=body)
         self._storage.before(operation)
         now = self._storage.clock.now()
         self._ids += 1
         self._queue(queue)[self._ids] = Message(self._ids, body, now + timedelta(seconds=delay), now)
         self._storage.after(operation)
 
-    def receive(self, queue: str, visibility: float) -> Message | None:
-        """The message that is visible for longest, hidden for `visibility` seconds; None when none is visible."""
-        operation = Operation("queues", "receive", queue)
+    def receive(self, queue: str, visibility: float, choose: Choose = first) -> Message | None:
+        """A visible message, hidden for `visibility` seconds; None when none is visible. `choose` sees them, visible for longest first."""
+        if not self.visible(queue):
+            return None
+        operation = Operation("queues", "receive", queue, body=choose(self.visible(queue)).body)
         self._storage.before(operation)
-        now = self._storage.clock.now()
-        visible = [message for message in self._queue(queue).values() if message.visible_at <= now]
+        visible = self.visible(queue)
         if not visible:
             return None
-        oldest = min(visible, key=lambda message: (message.visible_at, message.id))
-        later = now + timedelta(seconds=visibility)
-        taken = replace(oldest, visible_at=later, dequeue_count=oldest.dequeue_count + 1, receipt=oldest.receipt + 1)
+        chosen = choose(visible)
+        later = self._storage.clock.now() + timedelta(seconds=visibility)
+        taken = replace(chosen, visible_at=later, dequeue_count=chosen.dequeue_count + 1, receipt=chosen.receipt + 1)
         self._queue(queue)[taken.id] = taken
         self._storage.after(operation)
         return taken
 
     def update(self, queue: str, message: Message, visibility: float) -> Message:
         """Hide the message for `visibility` seconds from now. StorageConflict when another received it since."""
-        self._storage.before(Operation("queues", "update", queue))
+        operation = Operation("queues", "update", queue, body=message.body)
+        self._storage.before(operation)
         self._held(queue, message)
         later = self._storage.clock.now() + timedelta(seconds=visibility)
         kept = replace(message, visible_at=later, receipt=message.receipt + 1)
         self._queue(queue)[message.id] = kept
-        self._storage.after(Operation("queues", "update", queue))
+        self._storage.after(operation)
         return kept
 
     def delete(self, queue: str, message: Message) -> None:
         """Delete the message. StorageConflict when another received it since, or it is gone."""
-        self._storage.before(Operation("queues", "delete", queue))
+        operation = Operation("queues", "delete", queue, body=message.body)
+        self._storage.before(operation)
         self._held(queue, message)
         del self._queue(queue)[message.id]
-        self._storage.after(Operation("queues", "delete", queue))
+        self._storage.after(operation)
+
+    def visible(self, queue: str) -> list[Message]:
+        """The messages that could be received now, visible for longest first."""
+        now = self._storage.clock.now()
+        there = [message for message in self._queue(queue).values() if message.visible_at <= now]
+        return sorted(there, key=lambda message: (message.visible_at, message.id))
 
     def messages(self, queue: str) -> list[Message]:
         """All messages, visible or not, oldest first."""
@@ -307,6 +338,10 @@ class LocalBlobs:
         self._logs.add((container, name))
         blobs[name] = Blob(there.data + data, self._storage.next_etag())
         self._storage.after(operation)
+
+    def peek_all(self, container: str) -> Iterator[Blob]:
+        """Every blob of a container, for a look from outside: no hook is called."""
+        return iter(self._container(container).values())
 
     def names(self, container: str, prefix: str) -> Iterator[str]:
         """The names that start with `prefix`, in order."""

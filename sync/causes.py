@@ -9,7 +9,10 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of cause. `rank` orders `failures`: configuration 1, master data 2, the document itself 3, waiting 4."""
+    """A kind of cause.
+
+    `rank` orders `failures`: written money that moved 0, configuration 1, master data 2, the document itself 3, waiting 4.
+    """
 
     rank: int
     title: str
@@ -79,7 +82,7 @@ KINDS: Final[dict[str, Kind]] = {
     "due-dates": Kind(3, "The invoice has several due dates", "Record the payment in D365 by hand and resolve."),
     "company-unclear": Kind(1, "The company of the payment is not clear", "Complete the bank map, or check the invoices it pays."),
     "payment-status": Kind(3, "The payment's status is not one we know", "Ask AvidXchange what the status means."),
-    "payment-reversed": Kind(3, "A written payment was voided, failed or changed", "Reverse or correct the journal in D365, then resolve."),
+    "payment-reversed": Kind(0, "A written payment was voided, failed or changed", "Reverse or correct the journal in D365, then resolve."),
     "outcome-unknown": Kind(4, "D365 gave no clear answer to a write", "Nothing at first; if it stays, look in D365, then resolve."),
     "not-settled": Kind(4, "The payment is issued and not settled yet", "Nothing to do: it follows by itself when AvidXchange settles it."),
     "vendor-payment-hold": Kind(
@@ -96,6 +99,11 @@ KINDS: Final[dict[str, Kind]] = {
         3, "The payment's invoices carry different dimension values", "Record the payment by hand, or set mixed_dimensions."
     ),
     "issued-too-long": Kind(3, "The payment has been issued for long without clearing", "Ask AvidXchange about the payment."),
+    "payment-error-clears": Kind(
+        4,
+        "AvidXchange reports an error that clears by itself",
+        "Nothing to do: it follows by itself when AvidXchange has cleared the error.",
+    ),
     "payment-error": Kind(3, "AvidXchange reports an error for the payment", "Read its reasons in AvidXchange."),
     "internal-error": Kind(1, "The connector met an error of its own", "Read the log, report it, then replay the record."),
     "poison": Kind(1, "A queue message failed again and again", "Read the message and the log, then replay the record."),

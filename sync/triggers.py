@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Callable
 from threading import Lock
-from typing import Final
 
 from sync.app import App, open_app
 from sync.engine import housekeeping, retries, runner, schedule
@@ -19,29 +18,33 @@ from sync.verbs.plain import as_plain
 class Process:
     """The app of this process: opened by the first trigger that needs it, so that indexing needs no settings and no network.
 
-    `opened` says how; another host than Azure's may set it before the first trigger.
+    `opened` is who gives it; a host that plays several processes in one gives each its own.
     """
 
-    def __init__(self, opened: Callable[[], App]) -> None:
-        self.opened = opened
+    def __init__(self) -> None:
         self._lock = Lock()
         self._app: App | None = None
+        self.opened: Callable[[], App] = self._from_the_app_settings
 
     def app(self) -> App:
+        """The app of whoever asks."""
+        return self.opened()
+
+    def _from_the_app_settings(self) -> App:
         """The one app. FixConfiguration when a setting is missing; the next call tries again."""
         with self._lock:
             if self._app is None:
-                self._app = self.opened()
+                self._app = open_app(os.environ)
             return self._app
 
     def ready(self) -> App:
-        """The one app, for work. FixConfiguration, too, when the clock of the machine is wrong: then it must not work."""
+        """The app of whoever asks, for work. FixConfiguration when the clock of the machine is wrong: then it must not work."""
         app = self.app()
         check_clock(app.ports)
         return app
 
 
-process: Final = Process(lambda: open_app(os.environ))
+process = Process()
 
 
 def tick(stage: str, *, past_due: bool) -> None:

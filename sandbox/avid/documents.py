@@ -1,7 +1,7 @@
 """Closed invoice batches, their acknowledgement, and payments (contracts/avidxchange.md §3)."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from sandbox.avid.records import Acknowledgement, Batch, Invoice, Payment, Remittance
 from sandbox.avid.render import Render
@@ -26,7 +26,7 @@ class Documents:
         system = int(accounting_system)
         if system not in self._world.accounting_systems:
             raise RefusedError(404, f"There is no accounting system {system}.")
-        first, last = _window(dict(request.query), "closeDateFrom", "closeDateTo")
+        first, last = self._days(dict(request.query), "closeDateFrom", "closeDateTo")
         batches = [batch for batch in self._world.batches.values() if self._is_listed(batch, system, first, last)]
         return self._forms.page(request, [self._batch_row(batch) for batch in batches])
 
@@ -58,7 +58,7 @@ class Documents:
             wanted = _ids(query["paymentIds"])
             found = [payment for payment in self._world.payments.values() if payment.id in wanted]
         else:
-            first, last = _window(query, "lastModifiedFrom", "lastModifiedTo")
+            first, last = self._days(query, "lastModifiedFrom", "lastModifiedTo")
             found = [payment for payment in self._world.payments.values() if first <= _utc_day(payment.last_modified) <= last]
         return self._forms.page(request, [self._payment_row(payment) for payment in found])
 
@@ -68,6 +68,11 @@ class Documents:
         if payment is None:
             raise RefusedError(404, f"There is no payment {payment_id}.")
         return self._forms.page(request, [self._remittance_row(remittance) for remittance in payment.remittances])
+
+    def _days(self, query: Mapping[str, str], from_name: str, to_name: str) -> tuple[date, date]:
+        """The first and the last day that count."""
+        first, last = _window(query, from_name, to_name)
+        return first, last if self._world.switches.last_day_included else last - timedelta(days=1)
 
     def _is_listed(self, batch: Batch, system: int, first: date, last: date) -> bool:
         closed = batch.date_closed

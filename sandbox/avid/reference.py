@@ -49,7 +49,12 @@ class Reference:
 
     def write_vendors(self, request: Request) -> Response:
         """POST /vendors: an array of up to 100, upserted by AccountingSystemId and VendorExternalSystemID."""
-        return self._forms.results([self._write_vendor(item) for item in _items(request, VENDOR_LIMIT)])
+        items = _items(request, VENDOR_LIMIT)
+        if self._world.switches.known_vendors == "conflict":
+            known = [item["VendorExternalSystemID"] for item in items if _vendor_key(item) in self._world.vendors]
+            if known:
+                raise RefusedError(409, f"Vendor {known[0]} is there already.")
+        return self._forms.results([self._write_vendor(item) for item in items])
 
     def write_codes(self, request: Request) -> Response:
         """POST /enterpriseCodes: an array of up to 500, upserted by AccountingSystemId, CodeGroupName and EnterpriseCodeValue."""
@@ -59,7 +64,7 @@ class Reference:
         world = self._world
         errors = self._system_errors(sent) + _text_errors(sent, VENDOR_LENGTHS, ("VendorExternalSystemID", "VendorName"))
         errors += [error for name in ("Address", "RemitToAddress") for error in _address_errors(sent, name)]
-        key = (_number(sent.get("AccountingSystemId")), str(sent.get("VendorExternalSystemID")))
+        key = _vendor_key(sent)
         before = None if errors else world.vendors.get(key)
         after: Row | None = None
         if not errors:
@@ -132,6 +137,10 @@ def _items(request: Request, limit: int) -> list[Row]:
 def _number(value: Json) -> int:
     """An id sent as number or text; -1 when it is neither."""
     return int(value) if isinstance(value, int | str) and not isinstance(value, bool) and str(value).isdecimal() else -1
+
+
+def _vendor_key(row: Row) -> tuple[int, str]:
+    return _number(row.get("AccountingSystemId")), str(row.get("VendorExternalSystemID"))
 
 
 def _text_errors(row: Row, lengths: dict[str, int], required: tuple[str, ...]) -> list[str]:

@@ -48,7 +48,7 @@ class Render:
             row["PostingDate"] = forms.day(invoice.posting_date)
         if invoice.currency is not None:
             row["CurrencyCode"] = invoice.currency
-        return row
+        return self._without_left_out(row)
 
     def payment(self, payment: Payment) -> Row:
         """A payment; what it does not have is null, and Remittances may be left to their own address."""
@@ -77,7 +77,7 @@ class Render:
             row["AccountingSystemId"] = forms.id(payment.accounting_system)
         if self._switches.remittances == "inline" and payment.remittances_listed:
             row["Remittances"] = [self.remittance(remittance) for remittance in payment.remittances]
-        return row
+        return self._without_left_out(row)
 
     def remittance(self, remittance: Remittance) -> Row:
         """One paid invoice of a payment."""
@@ -91,6 +91,9 @@ class Render:
             "Net": forms.money(remittance.net),
             "CustomerAccountNumber": remittance.customer_account_number,
         }
+
+    def _without_left_out(self, row: Row) -> Row:
+        return {name: value for name, value in row.items() if name not in self._switches.left_out}
 
     def _distribution(self, line: Distribution) -> Json:
         codes: list[Json] = [

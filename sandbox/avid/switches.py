@@ -45,3 +45,13 @@ class AvidSwitches:
     """`active_only`: an existing vendor takes over nothing but IsActive, and still answers Successful."""
     acknowledged_batches_listed: bool = True
     payments_name_accounting_system: bool = False
+    left_out: frozenset[str] = frozenset()
+    """Fields that the contract marks L or A and that this tenant's invoices and payments do not have, such as `PaymentDate`."""
+    known_vendors: Literal["update", "conflict"] = "update"
+    """`conflict`: a call that holds a vendor which is there already is answered 409 as a whole, and nothing of it is taken."""
+    error_bodies: Literal["exception", "fault", "xml", "html"] = "exception"
+    """How a refusal looks: the application's envelope, its gateway's, XML or a web page."""
+    results_in_order: bool = True
+    """False: the results of a write come in the opposite order of its items."""
+    last_day_included: bool = True
+    """False: a window of days ends before its last day."""

@@ -42,7 +42,7 @@ class AvidSystem:
         except GatewayRefused as refusal:
             return refusal.response
         except RefusedError as refusal:
-            return refuse(refusal)
+            return refuse(refusal, self.world.switches.error_bodies)
 
     def _route(self, request: Request) -> Response:
         if request.host.lower() != self.world.host.lower():

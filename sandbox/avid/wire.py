@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from html import escape
 from typing import TypeAlias
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from sandbox.web import Request, Response
 Json: TypeAlias = "bool | int | str | Decimal | list[Json] | dict[str, Json] | None"
 Row: TypeAlias = dict[str, "Json"]
 
-REASONS = {400: "BadRequest", 401: "Unauthorized", 404: "NotFound", 405: "MethodNotAllowed", 500: "InternalServerError"}
+REASONS = {400: "BadRequest", 401: "Unauthorized", 404: "NotFound", 405: "MethodNotAllowed", 409: "Conflict", 500: "InternalServerError"}
 
 
 class RefusedError(Exception):
@@ -51,9 +52,17 @@ def answer(value: Json, status: int = 200) -> Response:
     return Response(status, {"content-type": "application/json; charset=utf-8"}, dump(value).encode())
 
 
-def refuse(refusal: RefusedError) -> Response:
-    """The application's error envelope."""
-    return answer({"exception": {"reason": REASONS[refusal.status], "detail": refusal.detail}}, refusal.status)
+def refuse(refusal: RefusedError, form: str = "exception") -> Response:
+    """The application's error envelope, or another form of `AvidSwitches.error_bodies`."""
+    reason, detail = REASONS[refusal.status], refusal.detail
+    if form == "exception":
+        return answer({"exception": {"reason": reason, "detail": detail}}, refusal.status)
+    if form == "fault":
+        return answer({"fault": {"code": 900000 + refusal.status, "message": reason, "description": detail}}, refusal.status)
+    markup = f"<fault><message>{escape(detail)}</message></fault>"
+    if form == "html":
+        markup = f"<html><head><title>{escape(detail)}</title></head><body>{reason}</body></html>"
+    return Response(refusal.status, {"content-type": f"text/{form}"}, markup.encode())
 
 
 @dataclass(frozen=True)
@@ -109,8 +118,9 @@ class Forms:
         return answer({"Items": items, "Paging": paging})
 
     def results(self, results: Sequence[Result]) -> Response:
-        """The write envelope: always HTTP 200; result i belongs to request i."""
-        rendered: list[Json] = [self._result(result) for result in results]
+        """The write envelope: always HTTP 200; result i belongs to request i, unless the tenant mixes them up."""
+        ordered = results if self._switches.results_in_order else results[::-1]
+        rendered: list[Json] = [self._result(result) for result in ordered]
         return answer({"Results": self._several(rendered)})
 
     def _result(self, result: Result) -> Json:

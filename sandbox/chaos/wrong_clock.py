@@ -6,10 +6,11 @@ rows. The machine's clock stays right, and with it what libraries read by themse
 
 import os
 from datetime import datetime, timedelta
+from functools import cache
 
 from function_app import app
 from sandbox.chaos.plan import CLOCK_SETTING
-from sync.app import open_app
+from sync.app import App, open_app
 from sync.system import SystemClock
 from sync.triggers import process
 
@@ -28,4 +29,9 @@ class WrongClock:
         return self._right.now() + self._wrong_by
 
 
-process.opened = lambda: open_app(os.environ, WrongClock(timedelta(seconds=float(os.environ[CLOCK_SETTING]))))
+@cache
+def _opened() -> App:
+    return open_app(os.environ, WrongClock(timedelta(seconds=float(os.environ[CLOCK_SETTING]))))
+
+
+process.opened = _opened

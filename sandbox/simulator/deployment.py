@@ -1,7 +1,7 @@
 """A whole deployment without a machine: a world, its systems, storage, and workers that take messages one at a time."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -52,7 +52,7 @@ class Deployment:
         ports = make_ports(self.clock, transport, self.storage, seed=seed * 1_000_003 + self._workers)
         return App(ports, settings(), self.secrets, PlainAuditKeys(), PlainIdentity())
 
-    def add(self, world: World, **policies: object) -> Connection:
+    def add(self, world: World, schedules: Mapping[str, object] | None = None, **policies: object) -> Connection:
         """Mount a customer's systems, put its secrets into the vault and store its connection document."""
         facts = world.connection
         self.entra.register_app(facts["tenant"], facts["client_id"], facts["client_secret"])
@@ -61,6 +61,7 @@ class Deployment:
         self.network.mount(token_host(world.avid), AvidTokens(world.avid))
         self.secrets.values.update({**secret_names(facts), **auth_secrets(world.avid, facts["id"])})
         document = connection_document(facts, **policies)
+        document["schedules"] |= schedules or {}
         document["avidxchange"]["auth"] = auth_entry(world.avid, facts["id"])
         text = json.dumps(document, default=str)
         connection = parse_connection(text)

@@ -29,7 +29,8 @@ class Wanted:
 
 
 def compare_vendors(world: World, report: Comparison, *, remit_to_role: str = "") -> None:
-    """Every D365 vendor is in its accounting system once, active or not as it must be; what D365 does not know is as it was.
+    """Every D365 vendor is in its accounting system once, active or not as it must be; what D365 does not know is as it was,
+    or was sent and is inactive since it is gone from D365.
 
     With a role, AvidXchange remits to the address that has it today, else to the vendor's primary one.
     """
@@ -58,7 +59,8 @@ def _compare(report: Comparison, what: str, wanted: Mapping[Key, Wanted], found:
         report.count(f"{what}s {'active' if want.active else 'inactive'}")
         _compare_row(report, f"AvidXchange {what} {_named(key)}", want, found.get(key))
     for there, row in found.items():
-        if there not in wanted and before.get(there) != row:
+        gone = there not in before and row["IsActive"] is False
+        if there not in wanted and before.get(there) != row and not gone:
             report.differ(f"AvidXchange {what} {_named(there)} is not in D365, but was {'changed' if there in before else 'created'}.")
     for name, times in Counter(_named(there).casefold() for there in found).items():
         if times > 1:

@@ -10,7 +10,7 @@ from sync.avid.paging import Leaf, Site, walk
 from sync.avid.profile import Profile
 from sync.avid.refusals import is_busy, refusal_in, sentence_of
 from sync.causes import Cause
-from sync.errors import FixConfiguration, FixData, OutcomeUnknown, SignInAgain, SyncError, TryLater
+from sync.errors import FixConfiguration, FixData, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
 from sync.http.wire import HttpRequest, HttpResponse
 from sync.outcomes import ItemResult
 
@@ -25,6 +25,10 @@ class Http(Protocol):
 
     def send(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
         """The answer; raises Throttled, TryLater, SignInAgain, FixConfiguration and, for a write, OutcomeUnknown."""
+        ...
+
+    def throttled(self, response: HttpResponse) -> Throttled:
+        """Close the host's gate as the answer asks, and give the error to raise."""
         ...
 
 
@@ -62,7 +66,7 @@ class Calls:
         return (item for leaf in self._walk(what, "link", url) for item in leaf.items)
 
     def upsert(self, what: str, entry: str, path: str, rows: Sequence[Row], size: int) -> list[ItemResult]:
-        """Send rows, at most `size` a call. Sending one again does no harm, so unclear outcomes are simply repeated."""
+        """Send rows, at most `size` a call. OutcomeUnknown without a clear answer: read back before sending them again."""
         step = size if self._profile.capabilities.results_in_order else 1
         results: list[ItemResult] = []
         for start in range(0, len(rows), step):
@@ -75,18 +79,18 @@ class Calls:
         return self._http.send(HttpRequest("POST", url, headers, json_text(body).encode()), repeatable=repeatable)
 
     def results(self, what: str, response: HttpResponse, count: int) -> list[ItemResult]:
-        """The results of a write. TryLater when they cannot be read."""
+        """The results of a write. OutcomeUnknown when they cannot be read."""
         try:
             return read_results(response.body, count, self._profile.envelope)
         except Unreadable as error:
-            raise TryLater(f"AvidXchange's answer about the {what} cannot be used: {error}.") from None
+            raise OutcomeUnknown(f"AvidXchange's answer about the {what} cannot be used: {error}.") from None
 
     def write_once(self, what: str, entry: str, path: str, row: Row) -> None:
         """Send a write that must not be sent twice; 409: done before. OutcomeUnknown without a clear answer, FixData when refused."""
         response = self.post(self._site.url(path, {}), row, repeatable=False)
         if response.status == 409:
             return
-        if response.status in DATA_STATUSES | {404}:
+        if response.status in DATA_STATUSES | {404} and not self.is_busy(response):
             raise _refused(what, self.sentence(response))
         if not 200 <= response.status < 300:
             raise self.error(what, entry, response)
@@ -109,6 +113,10 @@ class Calls:
         if not result.ok:
             raise _refused(what, "; ".join(result.messages))
 
+    def is_busy(self, response: HttpResponse) -> bool:
+        """Whether the gateway says "too many requests", whatever the status."""
+        return is_busy(response.body, self._profile.envelope)
+
     def sentence(self, response: HttpResponse) -> str:
         """What an error answer says, with its status."""
         return f"{sentence_of(response.body, self._profile.envelope)} ({response.status})"
@@ -116,7 +124,9 @@ class Calls:
     def error(self, what: str, entry: str, response: HttpResponse) -> SyncError:
         """The error of an answer that is no success (contracts/avidxchange.md §4)."""
         status, sentence, field = response.status, self.sentence(response), f"avidxchange.profile.{entry}"
-        if status == 429 or status >= 500 or is_busy(response.body, self._profile.envelope):
+        if self.is_busy(response):
+            return self._http.throttled(response)
+        if status == 429 or status >= 500:
             return TryLater(f"AvidXchange is busy or not well and did not answer for the {what}: {sentence}.")
         if status == 401:
             return SignInAgain(f"AvidXchange refused the sign-in for the {what}: {sentence}.")
@@ -149,7 +159,10 @@ class Calls:
 
 
 class _Upsert:
-    """One call's rows, halved when the call is refused as a whole, so that one bad item does not hold up the others."""
+    """One call's rows, halved when the call is refused as a whole, so that one bad item does not hold up the others.
+
+    A call that is refused for its sign-in did nothing: it is sent once more with secrets that were read again.
+    """
 
     def __init__(self, calls: Calls, what: str, entry: str, url: str) -> None:
         self._calls = calls
@@ -160,16 +173,28 @@ class _Upsert:
 
     def send(self, rows: Sequence[Row]) -> list[ItemResult]:
         """One result for each row."""
-        response = self._calls.post(self._url, [*rows], repeatable=True)
+        response = self._post(rows)
         if 200 <= response.status < 300:
             return self._calls.results(self._what, response, len(rows))
-        if response.status not in DATA_STATUSES:
+        if response.status not in DATA_STATUSES or self._calls.is_busy(response):
             raise self._calls.error(self._what, self._entry, response)
         if len(rows) == 1 or not self._splits:
-            return [ItemResult(False, (f"AvidXchange refused it: {self._calls.sentence(response)}",))] * len(rows)
+            sentence = f"AvidXchange refused it: {self._calls.sentence(response)}"
+            return [ItemResult(False, (sentence,), is_known=response.status == 409)] * len(rows)
         self._splits -= 1
         middle = len(rows) // 2
         return self.send(rows[:middle]) + self.send(rows[middle:])
+
+    def _post(self, rows: Sequence[Row]) -> HttpResponse:
+        try:
+            return self._calls.post(self._url, [*rows], repeatable=False)
+        except SignInAgain:
+            pass
+        try:
+            return self._calls.post(self._url, [*rows], repeatable=False)
+        except SignInAgain as error:
+            sentence = f"AvidXchange refuses the sign-in for the {self._what}, also with secrets that were read again; check them."
+            raise FixConfiguration(sentence, field="avidxchange.auth", detail=error.detail) from error
 
 
 def _refused(what: str, sentence: str) -> FixData:

@@ -1,12 +1,12 @@
-"""AvidXchange's resources as iterators and calls (contracts/avidxchange.md §3 and §4). Reads stream; nothing is kept."""
+"""AvidXchange's resources as iterators and calls (contracts/avidxchange.md §3 and §4). Reads stream."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Generic
 
 from sync.avid.calls import Calls, Http
-from sync.avid.jsontext import Json, Row, put, read_json
+from sync.avid.jsontext import Json, Row, json_text, put, read_json
 from sync.avid.models import AccountingSystem, AvidInvoice, AvidPayment, AvidVendor, BadRow, ClosedBatch, Code, CodeGroup, Remittance
 from sync.avid.profile import Profile
 from sync.avid.reading import ModelT
@@ -25,6 +25,7 @@ from sync.avid.rows import (
 )
 from sync.errors import FixConfiguration
 from sync.outcomes import ItemResult
+from sync.values import digest
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,9 @@ class AvidClient:
     def closed_batches(self, system: str, first_day: date, last_day: date) -> Iterator[ClosedBatch | BadRow]:
         """Batches closed from first_day to last_day (UTC, inclusive), asked for in windows of at most 30 days."""
         names, path = self.profile.query, self._calls.path(self.profile.paths.closed_batches, system)
-        what = f"closed batches of accounting system {system}"
-        for first, last in self._windows(first_day, last_day):
-            query = {names.closed_from: first.isoformat(), names.closed_to: last.isoformat()}
-            for row in self._calls.read(what, "paths.closed_batches", path, query):
-                yield read_batch(row, self.profile, system)
+        days = [{names.closed_from: first, names.closed_to: last} for first, last in self._windows(first_day, last_day)]
+        for row in self._windowed(f"closed batches of accounting system {system}", "paths.closed_batches", path, days):
+            yield read_batch(row, self.profile, system)
 
     def batch_invoices(self, batch: ClosedBatch) -> Iterator[AvidInvoice | BadRow]:
         """All invoices of a closed batch, by its full-details link. FixConfiguration when the link is missing or leads to another host.
@@ -128,11 +127,11 @@ class AvidClient:
 
     def payments(self, first_day: date, last_day: date) -> Iterator[AvidPayment | BadRow]:
         """Payments modified from first_day to last_day (UTC, inclusive), in windows of at most 30 days; the overlap is the caller's."""
-        names = self.profile.query
-        for first, last in self._windows(first_day, last_day):
-            query = {names.modified_from: first.isoformat(), names.modified_to: last.isoformat(), **self._first_page()}
-            for row in self._calls.read("payments", "paths.payments", self.profile.paths.payments, query):
-                yield read_payment(row, self.profile)
+        names, page = self.profile.query, self._first_page()
+        windows = self._windows(first_day, last_day)
+        queries = [{names.modified_from: first, names.modified_to: last, **page} for first, last in windows]
+        for row in self._windowed("payments", "paths.payments", self.profile.paths.payments, queries):
+            yield read_payment(row, self.profile)
 
     def payments_by_id(self, ids: Sequence[str]) -> Iterator[AvidPayment | BadRow]:
         """The payments with these ids; one that AvidXchange does not have is left out."""
@@ -181,13 +180,28 @@ class AvidClient:
         size = {names.page_size: str(self.profile.limits.page_size)} if names.page_size else {}
         return {names.page_number: "1", **size}
 
-    def _windows(self, first_day: date, last_day: date) -> Iterator[tuple[date, date]]:
-        """Both days inclusive, at most `window_days` days each; none when last_day is before first_day."""
+    def _windowed(self, what: str, entry: str, path: str, queries: Iterable[Mapping[str, str]]) -> Iterator[Json]:
+        """The rows of all windows; one that stands in two windows, which share a day, comes once."""
+        before: set[str] = set()
+        for query in queries:
+            given: set[str] = set()
+            for row in self._calls.read(what, entry, path, query):
+                mark = digest(json_text(row))
+                given.add(mark)
+                if mark not in before:
+                    yield row
+            before = given
+
+    def _windows(self, first_day: date, last_day: date) -> Iterator[tuple[str, str]]:
+        """First and last day of each, at most `window_days` days, both included; none when last_day is before first_day.
+
+        Each begins with the last day of the one before: where AvidXchange does not include the last day after all, no day is left out.
+        """
         longest = timedelta(days=self.profile.limits.window_days - 1)
         while first_day <= last_day:
             last = min(first_day + longest, last_day)
-            yield first_day, last
-            first_day = last + timedelta(days=1)
+            yield first_day.isoformat(), last.isoformat()
+            first_day = last if longest and last < last_day else last + timedelta(days=1)
 
 
 def _good(row: ModelT | BadRow) -> ModelT:

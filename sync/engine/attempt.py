@@ -319,7 +319,10 @@ class Attempt:
         return Cause("outcome-unknown", self.record.label, sentence)
 
     def _start_over(self, plan: str) -> None:
-        """Surely not there: what exists already is completed by the old plan, else the document is examined anew."""
+        """Surely not there: what exists already is completed by the old plan, else the document is examined anew.
+
+        One that changed in its source meanwhile waits for the next run, which takes the change first.
+        """
         self._progress.pop(SENDING, None)
         self._move(
             Step("absent", "Surely not in D365."),
@@ -333,7 +336,7 @@ class Attempt:
         )
         if self._has_begun():
             self._advance(plan)
-        else:
+        elif not self._delivery.is_outdated(self.record):
             self._fresh()
 
     # --- outcome -----------------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ WATCHED: Final = 200
 """Written records whose posting is asked for together."""
 NOT_YET_WRITTEN: Final = frozenset({State.FOUND, State.PARKED, State.RETRYING, State.WITHDRAWN, State.OUT_OF_SCOPE})
 IN_DOUBT: Final = frozenset({State.CLAIMED, State.UNKNOWN})
+MOVED: Final = Step("moved", "In another batch of its source now.")
 
 log = logging.getLogger(__name__)
 
@@ -78,26 +79,33 @@ class _SliceWork:
         self._slice.report.count("read", len(discovery.documents))
         step = Step("found", "Found in the source.")
         records = self._slice.ledger.note(discovery.place, discovery.documents, self._slice.run, step) if discovery.documents else []
-        for record, document in zip(records, discovery.documents, strict=True):
-            if record.version != document.version or record.state is State.WITHDRAWN:
-                self._take_change(record, document)
+        pairs = zip(records, discovery.documents, strict=True)
+        put_off = {record.key for record, document in pairs if not self._is_taken_over(record, document)}
         if discovery.noted is not None:
-            discovery.noted(records)
+            discovery.noted(records, put_off)
 
-    def _take_change(self, record: Record, document: NewRecord) -> None:
+    def _is_taken_over(self, record: Record, document: NewRecord) -> bool:
+        """Whether the ledger holds what the source says; False: the record is in doubt, and its change has to wait."""
+        if record.version == document.version and record.state is not State.WITHDRAWN:
+            if record.batch != document.batch:
+                self._slice.ledger.move(record, MOVED, run=self._slice.run, batch=document.batch)
+            return True
+        if record.in_doubt:
+            self._slice.report.count("changed_in_doubt")
+            return False
         if record.state in NOT_YET_WRITTEN and not record.progress:
             take_version(self._slice, record, document)
-        elif record.state in IN_DOUBT or record.state in NOT_YET_WRITTEN:
-            self._slice.report.count("changed_in_doubt")
         else:
             self._report_change(record, document)
+        return True
 
     def _report_change(self, record: Record, document: NewRecord) -> None:
         """Written, and changed since: touch nothing, tell a person (contracts/avidxchange.md §3, Invoices 6)."""
         causes = self._delivery.changed(record, document)
         merged = tuple(sorted({*record.causes, *causes}))
         note = "; ".join(cause.sentence for cause in causes) or "Changed in the source in a way that does not matter here."
-        self._slice.ledger.move(record, Step("changed", note), run=self._slice.run, version=document.version, causes=merged)
+        step, version, batch = Step("changed", note), document.version, document.batch
+        self._slice.ledger.move(record, step, run=self._slice.run, version=version, batch=batch, causes=merged)
         self._slice.report.count("changed_after_write" if causes else "changed")
 
     # --- work --------------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ The engine (`sync/engine/deliver.py`) owns the order of things and every change 
 document and sends one piece when it is told to.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,11 +15,15 @@ from sync.storage.model import Change
 
 @dataclass(frozen=True)
 class Discovery:
-    """Documents of one place that were read together. `noted` is called with their records once all of them are durable."""
+    """Documents of one place that were read together.
+
+    `noted` is called once all of them are durable, with their records and the keys of those whose change was put off: they are in doubt,
+    and the change has to be found again when they are no more.
+    """
 
     place: Place
     documents: Sequence[NewRecord]
-    noted: Callable[[Sequence[Record]], None] | None = None
+    noted: Callable[[Sequence[Record], Collection[str]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,11 @@ class Delivery(Protocol):
         ...
 
     def discovered(self) -> None:
-        """Every document of `discover` is durable: move the watermark."""
+        """Every document of `discover` is durable: move the watermark, but not past a change that was put off."""
+        ...
+
+    def is_outdated(self, record: Record) -> bool:
+        """Whether the source changed it while it was in doubt, so that what the ledger holds of it must not be written any more."""
         ...
 
     def group(self, record: Record) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sync.causes import Cause
-from sync.engine.attempt import done_mark
+from sync.engine.attempt import ON_REQUEST, done_mark
 from sync.engine.delivery import Delivery, Extra, Nothing
 from sync.engine.model import Slice
 from sync.errors import FixData, OutcomeUnknown, StorageConflict, SyncError, Throttled
@@ -19,6 +19,18 @@ from sync.values import utc_moment, utc_text
 FIRST_DELAY: Final = timedelta(minutes=15)
 LONGEST_DELAY: Final = timedelta(days=1)
 MOST_DOUBLINGS: Final = 10
+REFUSED: Final = "refused"
+NEXT: Final = "next:"
+
+
+def on_request(piece: str) -> dict[str, str]:
+    """The mark, in a record's progress, of an extra that only a replay tries again."""
+    return {f"{NEXT}{piece}": utc_text(ON_REQUEST)}
+
+
+def due_now(progress: Mapping[str, str]) -> dict[str, str]:
+    """The progress of a record all of whose extras are to be tried at once."""
+    return {name: value for name, value in progress.items() if not name.startswith(NEXT)}
 
 
 class Extras:
@@ -76,11 +88,14 @@ class Extras:
         return self._move(record, Step("completed", f"In the target: {extra.piece.name}."), {**marks, **found}, causes)
 
     def _put_off(self, record: Record, extra: Extra, causes: tuple[Cause, ...], sent: str) -> Record:
-        """Shown with its causes and tried again later, each time after twice as long."""
+        """Shown with its causes and tried again later, each time after twice as long; what was refused for good, on request only."""
         self._slice.report.count(f"{extra.piece.name}_open")
         tries = int(record.progress.get(_tries(extra)) or "0")
-        due = utc_text(self._now() + min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(tries, MOST_DOUBLINGS)))
-        others = (cause for cause in record.causes if cause.code not in extra.clears)
+        later = utc_text(self._now() + min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(tries, MOST_DOUBLINGS)))
+        refused = any(cause.code == REFUSED for cause in causes)
+        due = on_request(extra.piece.name)[_next(extra)] if refused else later
+        replaced = {extra.code, REFUSED, *(cause.code for cause in causes)}
+        others = (cause for cause in record.causes if cause.code not in extra.clears & replaced)
         marks = {_sent(extra): sent, _next(extra): due, _tries(extra): str(tries + 1)}
         note = "; ".join(cause.sentence for cause in causes)
         return self._move(record, Step("put off", note), marks, tuple(sorted({*others, *causes})))
@@ -107,7 +122,7 @@ def _sent(extra: Extra) -> str:
 
 
 def _next(extra: Extra) -> str:
-    return f"next:{extra.piece.name}"
+    return f"{NEXT}{extra.piece.name}"
 
 
 def _looks(extra: Extra) -> str:

@@ -40,6 +40,8 @@ class Flag(IntFlag):
     """Was in AvidXchange when the memory was built: whether it is ours only the ledger knows."""
     SPELLED = 16
     """AvidXchange writes its key in other cases than D365: it is sent as AvidXchange writes it, or it would be there twice."""
+    UNCLEAR = 32
+    """Sent without a clear answer: it is looked for before it is sent again. The hash is that of before."""
 
 
 @dataclass(frozen=True, slots=True)

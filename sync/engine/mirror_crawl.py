@@ -1,11 +1,11 @@
 """The crawl of one company: page by page, one page in memory; what differs is sent, what does not fit is parked.
 
 A slice ends at a page boundary, of D365's pages or of AvidXchange's, with the memory saved. A crash between two saves sends some rows
-again, which changes nothing: an upsert may be repeated.
+again, which changes nothing: an upsert may be repeated. What was sent without a clear answer is looked for first.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
@@ -14,13 +14,14 @@ from sync.connections.document import Company
 from sync.engine import memory as memories
 from sync.engine.memory import Crawl, Entry, Flag, Memory, Rebuild
 from sync.engine.mirror_drift import read_back
-from sync.engine.mirror_effects import SENT, Effects, Parking, Rehearsal, Sending, refusal
+from sync.engine.mirror_effects import SENT, Effects, Parking, Rehearsal, Sending, later, refusal
 from sync.engine.mirror_gone import Clearance
 from sync.engine.mirror_ground import Ground, place_of, same_spelling
 from sync.engine.mirroring import Flow, Page, Target, Unfit
 from sync.engine.model import End, Slice
-from sync.errors import StorageConflict, SyncError, TryLater
+from sync.errors import OutcomeUnknown, StorageConflict, SyncError, TryLater
 from sync.ledger.model import State
+from sync.outcomes import ItemResult
 from sync.values import digest, utc_moment, utc_text
 
 T = TypeVar("T")
@@ -160,7 +161,7 @@ class CompanyCrawl(Generic[T]):
             self._ground.count("matched")
         if self._stands_parked(key, before, version):
             self._ground.count("parked")
-        elif before.hash != version or Flag.PARKED in before.flags:
+        elif before.hash != version or before.flags & (Flag.PARKED | Flag.UNCLEAR):
             sorted_.sendings.append(Sending(key, row.label, row.key[-1], version, row.item))
         else:
             self._ground.count("unchanged")
@@ -179,29 +180,59 @@ class CompanyCrawl(Generic[T]):
         """Send and remember what was taken over; what was refused joins the parkings. Raises the first failure when the rest is done."""
         ground = self._ground
         self._respell(sorted_)
+        self._look(sorted_)
         failures: list[SyncError] = []
+        known: dict[str, tuple[Sending[T], ItemResult]] = {}
         for sending, result in zip(sorted_.sendings, ground.hands.send(ground.flow, sorted_.sendings, SENT), strict=True):
             before = sorted_.before[sending.key]
             if isinstance(result, SyncError):
-                failures.append(result)
+                failures.append(later(result))
+                if isinstance(result, OutcomeUnknown):
+                    ground.memory.put(sending.key, replace(before, flags=before.flags | Flag.OURS | Flag.UNCLEAR))
             elif result.ok:
-                ground.count("sent")
-                ground.memory.put(
-                    sending.key, Entry(sending.version, before.seen, (before.flags & (Flag.FOUND | Flag.SPELLED)) | Flag.OURS)
-                )
-                self._fine(sending.key, before)
+                self._is_taken(sending, before)
+            elif result.is_known:
+                known[sending.key] = sending, result
             else:
                 sorted_.parkings.append(refusal(ground.flow, sending, result))
+        self._judge(known, sorted_)
         if failures:
             self._park(sorted_.parkings)
             raise failures[0]
+
+    def _is_taken(self, sending: Sending[T], before: Entry) -> None:
+        self._ground.count("sent")
+        flags = (before.flags & (Flag.FOUND | Flag.SPELLED)) | Flag.OURS
+        self._ground.memory.put(sending.key, Entry(sending.version, before.seen, flags))
+        self._fine(sending.key, before)
+
+    def _look(self, sorted_: _Sorted[T]) -> None:
+        """What was sent without a clear answer is sent again only when AvidXchange shows it otherwise (contracts/avidxchange.md §4)."""
+        unclear = [sending for sending in sorted_.sendings if Flag.UNCLEAR in sorted_.before[sending.key].flags]
+        there = self._ground.held_as({sending.key: sending.version for sending in unclear})
+        found = [sending for sending in unclear if sending.key in there]
+        self._ground.hands.found(found)
+        for sending in found:
+            self._is_taken(sending, sorted_.before[sending.key])
+        sorted_.sendings[:] = [sending for sending in sorted_.sendings if sending.key not in there]
+
+    def _judge(self, known: Mapping[str, tuple[Sending[T], ItemResult]], sorted_: _Sorted[T]) -> None:
+        """What was refused because it is there already is done when it is there as it was sent, else refused. Nobody sent it but before."""
+        there = self._ground.held_as({key: sending.version for key, (sending, _) in known.items()})
+        for key, (sending, result) in known.items():
+            before = sorted_.before[key]
+            if key in there:
+                self._ground.count("matched")
+                self._ground.memory.put(key, Entry(sending.version, before.seen, before.flags & ~(Flag.PARKED | Flag.UNCLEAR) | Flag.FOUND))
+                self._fine(key, before)
+            else:
+                sorted_.parkings.append(refusal(self._ground.flow, sending, result))
 
     def _respell(self, sorted_: _Sorted[T]) -> None:
         """What AvidXchange has under another spelling of the key keeps that spelling, which is looked up: this is rare."""
         ground = self._ground
         wanted = {sending.key: sending for sending in sorted_.sendings if Flag.SPELLED in sorted_.before[sending.key].flags}
-        listed = (target for page in ground.held() for target in page.rows) if wanted else ()
-        for target in listed:
+        for target in self._ground.rows_held() if wanted else ():
             sending = wanted.get(ground.key(target.key))
             if sending is None:
                 continue
@@ -237,8 +268,8 @@ class CompanyCrawl(Generic[T]):
         ground.memory.crawl = None
         ground.save()
         if self._rehearsal is not None:
-            flow, listed = ground.flow, (target for page in ground.held() for target in page.rows)
-            self._rehearsal.compare((ground.key(target.key), flow.body(flow.public(target.item))) for target in listed)
+            flow = ground.flow
+            self._rehearsal.compare((ground.key(target.key), flow.body(flow.public(target.item))) for target in self._ground.rows_held())
         return End.DONE
 
     def _cleared(self, crawl: Crawl) -> bool:

@@ -53,7 +53,7 @@ def _has_drifted(ground: Ground[T], target: Target[T]) -> bool:
 
 
 def _is_comparable(entry: Entry) -> bool:
-    return Flag.OURS in entry.flags and not entry.flags & (Flag.PARKED | Flag.SPELLED)
+    return Flag.OURS in entry.flags and not entry.flags & (Flag.PARKED | Flag.SPELLED | Flag.UNCLEAR)
 
 
 def _report(ground: Ground[T], crawl: Crawl) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from sync.causes import Cause
 from sync.engine.mirroring import Flow
 from sync.engine.model import Slice
-from sync.errors import SyncError
+from sync.errors import OutcomeUnknown, SyncError, TryLater
 from sync.ledger.model import NewRecord, Place, Record, State, Step
 from sync.ledger.store import LogEntry
 from sync.outcomes import ItemResult
@@ -24,6 +24,7 @@ RETRY_PARKED: Final = timedelta(days=1)
 WAVE: Final = 4
 """Batches per worker between two beats of the lease."""
 SENT: Final = Step("sent", "Sent to AvidXchange.")
+FOUND: Final = Step(SENT.name, "Read back from AvidXchange: it is there as it was to be sent.")
 DEACTIVATED: Final = Step("deactivated", "Gone from D365, or left out by the connection document: deactivated in AvidXchange.")
 
 
@@ -50,6 +51,11 @@ class Parking:
     causes: tuple[Cause, ...]
 
 
+def later(error: SyncError) -> SyncError:
+    """The error that ends the run: a write without a clear answer is looked for when the run goes on."""
+    return TryLater(error.sentence, detail=error.detail) if isinstance(error, OutcomeUnknown) else error
+
+
 def refusal(flow: Flow[T], sending: Sending[T], result: ItemResult) -> Parking:
     """A row that AvidXchange refused (contracts/avidxchange.md §4: park that item with its messages)."""
     sentence = f"AvidXchange refused {sending.label}: {' '.join(result.messages)}"
@@ -63,6 +69,10 @@ class Hands(Protocol[T]):
 
     def send(self, flow: Flow[T], sendings: Sequence[Sending[T]], step: Step) -> list[ItemResult | SyncError]:
         """Send all in batches, side by side; what became of each. Audited before it counts as sent."""
+        ...
+
+    def found(self, sendings: Sequence[Sending[T]]) -> None:
+        """Audit what AvidXchange turned out to hold as it was to be sent."""
         ...
 
     def park(self, parkings: Sequence[Parking]) -> None:
@@ -101,6 +111,11 @@ class Effects(Generic[T]):
         except SyncError as error:
             return [error] * len(batch)
         return results
+
+    def found(self, sendings: Sequence[Sending[T]]) -> None:
+        """See `Hands.found`."""
+        if sendings:
+            self._slice.ledger.log(self._place, [self._entry(sending, FOUND) for sending in sendings], self._slice.run)
 
     def _entry(self, sending: Sending[T], step: Step) -> LogEntry:
         return LogEntry(sending.key, sending.label, self._job(sending.key, sending.version), State.WRITTEN, step, sending.version)
@@ -163,6 +178,9 @@ class Rehearsal(Generic[T]):
                 self._pending[sending.key] = (len(self._slice.report.shown), body)
             self._slice.report.shown.append(f"would send {sending.label} ({step.name}): {canonical(body)}")
         return [ItemResult(ok=True)] * len(sendings)
+
+    def found(self, sendings: Sequence[Sending[T]]) -> None:
+        """Nothing to show: nothing would be sent."""
 
     def park(self, parkings: Sequence[Parking]) -> None:
         """Show each with its causes."""

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from sync.causes import Cause
 from sync.engine.memory import Crawl, Entry, Flag
-from sync.engine.mirror_effects import DEACTIVATED, SENT, Parking, Sending, refusal
+from sync.engine.mirror_effects import DEACTIVATED, SENT, Parking, Sending, later, refusal
 from sync.engine.mirror_ground import Ground
 from sync.engine.mirroring import Target
 from sync.errors import SyncError
@@ -135,7 +135,7 @@ class Clearance(Generic[T]):
         failures: list[SyncError] = []
         for sending, result in zip(sendings, ground.hands.send(ground.flow, sendings, DEACTIVATED), strict=True):
             if isinstance(result, SyncError):
-                failures.append(result)
+                failures.append(later(result))
             elif result.ok:
                 ground.count("deactivated")
                 self._is_inactive(sending, gone[sending.key])

@@ -1,6 +1,6 @@
 """What the crawl of one company and the clearing of its gone rows stand on together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -74,6 +74,21 @@ class Ground(Generic[T]):
         for page in self.flow.existing(cursor):
             yield page
             self.slice_.beat()
+
+    def rows_held(self) -> Iterator[Target[T]]:
+        """All that AvidXchange holds."""
+        return (target for page in self.held() for target in page.rows)
+
+    def held_as(self, versions: Mapping[str, str]) -> set[str]:
+        """The keys of what AvidXchange holds in these versions. It cannot be asked for a few: they are looked for in the whole list."""
+        wanted, there = dict(versions), set[str]()
+        for target in self.rows_held() if wanted else ():
+            key = self.key(target.key)
+            if wanted.pop(key, "") == self.version(target):
+                there.add(key)
+            if not wanted:
+                break
+        return there
 
     def key(self, parts: tuple[str, ...]) -> str:
         """The digest of a natural key (design §1: accounting system, then what the stage declares)."""

@@ -86,7 +86,7 @@ class Flow(Protocol[T]):
         ...
 
     def send(self, items: Sequence[T]) -> list[ItemResult]:
-        """Upsert; result i belongs to item i. May be repeated."""
+        """Upsert; result i belongs to item i. OutcomeUnknown without a clear answer."""
         ...
 
 

@@ -11,6 +11,7 @@ from sync.causes import Cause
 from sync.connections.document import Connection
 from sync.engine.cases import NO_CONNECTION, POISON, open_case, places
 from sync.engine.deployment import Deployment
+from sync.engine.extras import due_now
 from sync.engine.schedule import new_run
 from sync.errors import StorageConflict
 from sync.ledger.model import AT_REST, Place, Record, State, Step
@@ -104,8 +105,9 @@ def _make_due(app: Deployment, record: Record, step: Step, *, run: str, now: dat
     """Whether the record is due by this. One that a worker is about to write is due already, and is left to that worker."""
     if record.state is State.CLAIMED:
         return False
+    progress = due_now(record.progress) if record.state is State.WRITTEN else record.progress
     try:
-        app.ledger.move(record, step, run=run, due=now, attempts=0)
+        app.ledger.move(record, step, run=run, due=now, attempts=0, progress=progress)
     except StorageConflict:
         return False  # a worker has it in hand in this moment
     return True

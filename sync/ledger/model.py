@@ -114,6 +114,11 @@ class Record:
     updated_at: datetime | None = None
     etag: str = ""
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may be in the target, in part or whole, without our knowing: what changes in the source has to wait."""
+        return self.state in (State.CLAIMED, State.UNKNOWN) or (self.state in (State.FOUND, State.RETRYING) and bool(self.progress))
+
 
 @dataclass(frozen=True)
 class NewRecord:

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 from sync.avid.client import AvidClient
 from sync.avid.profile import Profile, shipped_profile
+from sync.errors import Throttled
 from sync.http.wire import HttpRequest, HttpResponse
 
 HOST = "api.avid.example"
@@ -22,6 +24,9 @@ class FunctionHttp:
     def send(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
         self.sent.append((request, repeatable))
         return self._answer(request)
+
+    def throttled(self, response: HttpResponse) -> Throttled:
+        return Throttled("busy", host=HOST, not_before=datetime(2026, 3, 2, tzinfo=UTC))
 
     @property
     def urls(self) -> list[str]:

@@ -1,9 +1,11 @@
 """The client on the real HTTP client against the sandbox's AvidXchange, in every form that a tenant may have."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 
@@ -12,9 +14,11 @@ from sandbox.avid import Code as SandboxCode
 from sandbox.avid import Distribution as SandboxDistribution
 from sandbox.avid import Invoice as SandboxInvoice
 from sandbox.avid.switches import Auth
+from sandbox.faults import Fault
+from sandbox.web import Response
 from sync.avid.models import Address, AvidInvoice, AvidPayment, AvidVendor, BadRow, ClosedBatch, Code, Coding, PaymentKind, PaymentState
-from sync.errors import FixConfiguration, FixData
-from tests.avid.tenant import AUTHS, Tenant
+from sync.errors import FixConfiguration, FixData, Throttled
+from tests.avid.tenant import AUTHS, HOST, Tenant
 
 FORMS = [
     AvidSwitches(),
@@ -157,3 +161,48 @@ def test_payments_by_window_and_by_id_with_their_remittances(tenant: Tenant) -> 
 def test_an_accounting_system_that_is_not_there_is_a_mistake_of_the_connection() -> None:
     with pytest.raises(FixConfiguration, match="There is no accounting system 99"):
         list(Tenant(AvidSwitches()).client.vendors("99"))
+
+
+@pytest.mark.parametrize("last_day_included", [True, False])
+def test_no_day_of_many_windows_is_left_out(last_day_included: bool) -> None:
+    """Where the last day does not count, only today's documents come a day later: the windows of the next day begin before today."""
+    tenant = Tenant(AvidSwitches(last_day_included=last_day_included))
+    today = tenant.clock.now()
+    days = [today - timedelta(days=number) for number in range(100)]
+    for number, day in enumerate(days):
+        tenant.world.add_payment(payment(number, day))
+        tenant.world.add_batch(12, [], day)
+    first = days[-1].date()
+    payments = [row.id for row in tenant.client.payments(first, today.date())]
+    batches = [row.date_closed for row in tenant.client.closed_batches("12", first, today.date()) if isinstance(row, ClosedBatch)]
+    missing = 0 if last_day_included else 1
+    assert sorted(map(int, payments)) == [*range(missing, 100)]
+    assert sorted(filter(None, batches)) == days[missing:][::-1]
+
+
+@pytest.mark.parametrize("form", ["exception", "fault", "xml", "html"])
+def test_a_refusal_says_why_in_every_form(form: Literal["exception", "fault", "xml", "html"]) -> None:
+    with pytest.raises(FixConfiguration, match=r"There is no accounting system 99\b"):
+        list(Tenant(AvidSwitches(error_bodies=form)).client.vendors("99"))
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_each_item_gets_its_own_result_where_the_profile_says_how_results_come(in_order: bool) -> None:
+    tenant = Tenant(AvidSwitches(results_in_order=in_order), capabilities__results_in_order=in_order)
+    vendors = [vendor(1), replace(vendor(2), phone="0" * 21), vendor(3)]
+    assert [result.ok for result in tenant.client.upsert_vendors(vendors)] == [True, False, True]
+    assert len(tenant.world.writes) == 3
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_gateway_s_code_for_too_many_requests_closes_the_gate_whatever_the_status(method: str, status: int) -> None:
+    tenant = Tenant(AvidSwitches())
+    body = json.dumps({"fault": {"code": 900800, "message": "Message throttled out", "description": "Too many"}}).encode()
+    headers = {"content-type": "application/json", "retry-after": "120"}
+    tenant.network.faults.add(Fault("status", method=method, reply=Response(status, headers, body)))
+    opens = tenant.clock.now() + timedelta(seconds=120)
+    with pytest.raises(Throttled) as caught:
+        tenant.client.upsert_vendors([vendor(1)]) if method == "POST" else list(tenant.client.vendors("12"))
+    assert caught.value.not_before == tenant.gates.not_before(HOST) == opens
+    assert len(tenant.sent) == 1

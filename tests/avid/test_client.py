@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -67,11 +68,11 @@ def test_the_page_size_is_asked_for_where_the_profile_says_so() -> None:
     assert http.urls == [f"{BASE}/enterpriseCodes?acctgSysId=12&codeGroupName=A%26B+Group&pageNumber=1&pageSize=500"]
 
 
-def test_upserts_are_cut_to_the_batch_size_and_may_be_repeated() -> None:
+def test_upserts_are_cut_to_the_batch_size_and_never_repeated_without_a_look() -> None:
     client, http = answered(all_ok)
     assert client.upsert_vendors(vendors(250)) == [ItemResult(True)] * 250
     assert [len(body_of(http, number)) for number in range(3)] == [100, 100, 50]
-    assert all(repeatable for _, repeatable in http.sent)
+    assert not any(repeatable for _, repeatable in http.sent)
     client, http = answered(all_ok)
     codes = [Code("12", "GL", str(number), "", is_active=True) for number in range(501)]
     assert len(client.upsert_codes("12", "GL", codes)) == 501
@@ -112,6 +113,15 @@ def test_one_bad_item_does_not_hold_up_the_others(bad: set[int]) -> None:
     assert len(http.sent) <= 61
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refusal_of_the_data_is_the_item_s_own_and_not_tried_again(status: int) -> None:
+    client, http = refusing(["V-0001"], status)
+    results = client.upsert_vendors(vendors(2))
+    assert [result.ok for result in results] == [True, False]
+    assert results[1].messages == (f"AvidXchange refused it: BadRequest: VendorName ({status})",)
+    assert len(http.sent) == 3
+
+
 def test_a_tenant_that_refuses_everything_is_not_asked_forever() -> None:
     client, http = refusing(vendor.external_id for vendor in vendors(500))
     assert not any(result.ok for result in client.upsert_vendors(vendors(100)))
@@ -121,8 +131,6 @@ def test_a_tenant_that_refuses_everything_is_not_asked_forever() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (HttpResponse(200, {}, b"<html>"), TryLater),
-        (saying({"exception": {"reason": "r"}}), TryLater),
         (HttpResponse(503), TryLater),
         (HttpResponse(501), TryLater),
         (HttpResponse(429), TryLater),
@@ -143,6 +151,16 @@ def test_each_answer_calls_for_its_own_action(answer: HttpResponse, kind: type[E
     assert len(http.sent) == 2
 
 
+@pytest.mark.parametrize("answer", [HttpResponse(200, {}, b"<html>"), saying({"exception": {"reason": "r"}})])
+def test_an_answer_that_cannot_be_used_is_asked_for_again_and_leaves_a_write_in_doubt(answer: HttpResponse) -> None:
+    client, http = answered(lambda _: answer)
+    with pytest.raises(TryLater):
+        list(client.vendors("12"))
+    with pytest.raises(OutcomeUnknown):
+        client.upsert_vendors(vendors(1))
+    assert len(http.sent) == 2
+
+
 def test_a_refused_list_names_resource_and_remedy() -> None:
     client, _ = answered(lambda _: saying({"fault": {"message": "no such system"}}, 404))
     with pytest.raises(FixConfiguration) as caught:
@@ -154,16 +172,29 @@ def test_a_refused_list_names_resource_and_remedy() -> None:
     )
 
 
-@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(-3, 400))
-def test_windows_cover_every_day_once_and_are_never_longer_than_30_days(first: date, days: int) -> None:
-    client, http = answered(lambda _: saying([]))
+@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(-3, 100), st.integers(1, 30))
+def test_windows_leave_no_day_out_and_are_never_longer_than_they_may_be(first: date, days: int, longest: int) -> None:
+    client, http = answered(lambda _: saying([]), shipped_profile().with_overrides({"limits.window_days": longest}))
     last = first + timedelta(days=days)
     list(client.closed_batches("12", first, last))
     queries = map(query_of, sent(http))
     windows = [(date.fromisoformat(query["closeDateFrom"]), date.fromisoformat(query["closeDateTo"])) for query in queries]
-    covered = [start + timedelta(days=number) for start, end in windows for number in range((end - start).days + 1)]
-    assert covered == [first + timedelta(days=number) for number in range(days + 1)]
-    assert all((end - start).days < 30 for start, end in windows)
+    covered = {start + timedelta(days=number) for start, end in windows for number in range((end - start).days + 1)}
+    assert covered == {first + timedelta(days=number) for number in range(days + 1)}
+    assert all((end - start).days < longest for start, end in windows)
+    borders = [end == start for (_, end), (start, _) in pairwise(windows)]
+    assert all(borders) or longest == 1, "wherever the last day should not be included"
+
+
+def test_what_stands_in_two_windows_comes_once_and_anew_only_when_it_changed() -> None:
+    states = iter(["Processing", "Cleared"])
+    pages = {
+        "2026-01-01": lambda: [{"PaymentId": 1, "Amount": 5}, {"PaymentId": 2, "Amount": 5, "Status": {"Description": next(states)}}],
+        "2026-01-30": lambda: [{"PaymentId": 2, "Amount": 5, "Status": {"Description": next(states)}}, {"PaymentId": 1, "Amount": 5}],
+    }
+    client, _ = answered(lambda request: saying(pages[query_of(request)["lastModifiedFrom"]]()))
+    found = client.payments(date(2026, 1, 1), date(2026, 2, 15))
+    assert [(row.id, row.status) for row in found if isinstance(row, AvidPayment)] == [("1", ""), ("2", "Processing"), ("2", "Cleared")]
 
 
 def sent(http: FunctionHttp) -> list[HttpRequest]:

@@ -63,7 +63,7 @@ def test_a_secret_that_only_avidxchange_knows_stops_with_its_name_and_locks_noth
 
 
 def test_a_refused_password_is_tried_again_after_an_hour_for_the_account_may_have_been_mended() -> None:
-    tenant = signed_by("two_layer")
+    tenant = signed_by("two_layer", refusals_until_locked=2)
     right = tenant.world.access.password
     tenant.world.rotate(password="other")
     for _ in range(2):

@@ -37,11 +37,18 @@ def worker(bench: StageBench, clock: OffClock) -> App:
     return App(ports, SETTINGS, PlainSecrets({}), PlainAuditKeys(), PlainIdentity(), (bench.vendors, bench.invoices))
 
 
+def process_of(app: App) -> Process:
+    """A process of that app."""
+    process = Process()
+    process.opened = lambda: app
+    return process
+
+
 @pytest.mark.parametrize("wrong_by", [timedelta(0), TOLERANCE, -TOLERANCE])
 def test_a_clock_that_is_nearly_right_is_good_enough(wrong_by: timedelta) -> None:
     bench = StageBench()
     app = worker(bench, OffClock(bench.clock, wrong_by))
-    assert Process(lambda: app).ready() is app
+    assert process_of(app).ready() is app
 
 
 @pytest.mark.parametrize(
@@ -56,7 +63,7 @@ def test_a_wrong_clock_is_told_and_nothing_is_done(wrong_by: timedelta, sentence
     bench = StageBench()
     app = worker(bench, OffClock(bench.clock, wrong_by))
     with pytest.raises(FixConfiguration, match=sentence) as caught:
-        Process(lambda: app).ready()
+        process_of(app).ready()
     assert caught.value.field == "clock"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.storage import Operation
 from sync.engine.model import End
-from sync.errors import FixConfiguration, TryLater
+from sync.errors import FixConfiguration, OutcomeUnknown, TryLater
 from sync.ledger.model import State, Step
 from sync.storage.names import CRAWLS
 from tests.support.mirrors import MirrorBench, Thing
@@ -165,6 +165,64 @@ def test_a_batch_that_fails_fails_alone(bench: MirrorBench) -> None:
     bench.shelf.before_send = lambda _: None
     assert bench.run()["sent"] == 3
     assert sorted([*taken, *bench.shelf.taken()]) == NAMES[:10]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_was_sent_without_a_clear_answer_is_looked_for_before_it_is_sent_again(bench: MirrorBench, is_there: bool) -> None:
+    bench.warehouse.stock("a", "b")
+    bench.run()
+    bench.warehouse.stock("c")
+    bench.warehouse.rename("b", "renamed")
+    bench.shelf.taken()
+
+    def lost(_: object) -> None:
+        raise OutcomeUnknown("No answer came.")
+
+    setattr(bench.shelf, "after_send" if is_there else "before_send", lost)
+    with pytest.raises(TryLater, match="No answer came"):
+        bench.slice()
+    bench.shelf.after_send = bench.shelf.before_send = lambda _: None
+    bench.shelf.taken()
+    listed = bench.shelf.pages_listed
+    assert bench.run()["sent"] == 2
+    assert bench.shelf.pages_listed > listed
+    assert bench.shelf.taken() == ([] if is_there else ["b", "c"])
+    assert [row.step.name for row in bench.history("b")] == ["sent", "sent"]
+    assert bench.run()["sent"] == 0
+
+
+def test_what_is_gone_after_an_unclear_sending_is_deactivated_when_it_is_there(bench: MirrorBench) -> None:
+    bench.warehouse.stock("a", "b")
+    bench.run()
+    bench.warehouse.stock("c")
+
+    def lost(_: object) -> None:
+        raise OutcomeUnknown("No answer came.")
+
+    bench.shelf.after_send = lost
+    with pytest.raises(TryLater):
+        bench.slice()
+    bench.shelf.after_send = lambda _: None
+    bench.warehouse.remove("c")
+    for _ in range(3):
+        bench.run()
+    assert bench.shelf.things["c"].active is False
+
+
+@pytest.mark.parametrize("as_sent", [True, False])
+def test_what_is_refused_because_it_is_there_is_done_when_it_is_there_as_sent(bench: MirrorBench, as_sent: bool) -> None:
+    bench.warehouse.stock("a", "b")
+    bench.run()
+    bench.warehouse.stock("c")
+    bench.shelf.known = {"c"}
+    bench.shelf.put(Thing("c", "c" if as_sent else "another"))
+    bench.run()
+    assert [failure.label for failure in bench.failures()] == ([] if as_sent else ["thing c"])
+    assert [row.step.name for row in bench.history("c")] == ([] if as_sent else ["parked"]), "we did not send it"
+    bench.warehouse.remove("c")
+    for _ in range(3):
+        bench.run()
+    assert bench.shelf.things["c"].active, "what we did not send is never deactivated"
 
 
 def test_a_page_that_failed_is_not_taken_for_a_moving_source(bench: MirrorBench) -> None:

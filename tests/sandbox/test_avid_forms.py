@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 
 from sandbox.avid import AvidSwitches, AvidWorld, Invoice, Payment, Remittance
+from sandbox.avid.wire import Json
 from sandbox.web import Request
 from tests.sandbox.avid_client import Caller, loaded
 
@@ -129,3 +131,41 @@ def test_a_single_payment_may_leave_its_remittances_out() -> None:
     caller = new_caller()
     caller.world.add_payment(replace(caller.world.payments[21], remittances_listed=False))
     assert "Remittances" not in caller.all("/v1/payments?paymentIds=21")[0]
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        ("fault", b'{"fault":{"code":900404,"message":"NotFound","description":"There is no resource /v1/x."}}'),
+        ("xml", b"<fault><message>There is no resource /v1/x.</message></fault>"),
+        ("html", b"<html><head><title>There is no resource /v1/x.</title></head><body>NotFound</body></html>"),
+    ],
+)
+def test_errors_may_have_the_gateway_s_envelope_or_be_markup(form: Literal["fault", "xml", "html"], body: bytes) -> None:
+    response = new_caller(AvidSwitches(error_bodies=form)).send("GET", "/v1/x")
+    assert (response.status, response.body) == (404, body)
+
+
+def test_results_may_come_in_another_order() -> None:
+    vendors: list[Json] = [{"AccountingSystemId": 1, "VendorExternalSystemID": name, "VendorName": name} for name in ("A", "B", "")]
+    results = new_caller(AvidSwitches(results_in_order=False)).post("/v1/vendors", vendors)
+    assert [result["Item"]["VendorExternalSystemID"] for result in results] == ["", "B", "A"]
+
+
+def test_vendors_that_are_there_may_be_refused_with_the_whole_call() -> None:
+    caller = new_caller(AvidSwitches(known_vendors="conflict"))
+    vendor: Json = {"AccountingSystemId": 1, "VendorExternalSystemID": "V", "VendorName": "V"}
+    assert caller.post("/v1/vendors", [vendor])[0]["Successful"] is True
+    assert caller.refused("POST", "/v1/vendors", 409, [vendor]) == "Vendor V is there already."
+
+
+def test_the_last_day_of_a_window_may_not_count() -> None:
+    caller = new_caller(AvidSwitches(last_day_included=False))
+    assert caller.all("/v1/payments?lastModifiedFrom=2026-11-20&lastModifiedTo=2026-11-20") == []
+    assert len(caller.all("/v1/payments?lastModifiedFrom=2026-11-20&lastModifiedTo=2026-11-21")) == 1
+
+
+def test_fields_that_are_not_known_for_sure_may_be_left_out() -> None:
+    (row,) = new_caller(AvidSwitches(left_out=frozenset({"Payee", "CurrencyCode"}))).all("/v1/payments?paymentIds=21")
+    assert {"Payee", "CurrencyCode"} & {*row} == set()
+    assert "Amount" in row

@@ -131,9 +131,11 @@ def test_the_sign_of_the_invoice_can_be_wanted(tiny: Tiny, paid: str) -> None:
     tiny.post(SETTLED, **tiny.settlement_fields(paid, amount="-100.10"))
 
 
-def test_a_discount_that_is_not_named_is_taken_by_d365_itself(tiny: Tiny, paid: str) -> None:
+@pytest.mark.parametrize(("rate", "taken"), [("0.02", "2.00"), ("0", "0.00")])
+def test_a_discount_that_is_not_named_is_taken_by_d365_itself(tiny: Tiny, paid: str, rate: str, taken: str) -> None:
+    tiny.world.switches.own_cash_discount_rate = Decimal(rate)
     row = tiny.post(SETTLED, **tiny.settlement_fields(paid, discount=None))
-    assert row["CashDiscountToTakeInInvoiceCurrency"] == Decimal("2.00")
+    assert row["CashDiscountToTakeInInvoiceCurrency"] == Decimal(taken)
 
 
 @pytest.mark.parametrize(

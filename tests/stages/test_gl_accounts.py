@@ -1,5 +1,6 @@
 """GL accounts from D365 to AvidXchange's codes, over the sandbox's two systems."""
 
+import json
 from datetime import date, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sandbox.simulator.seams import VirtualClock
 from sandbox.worlds import PropertyFirmSize, build_property_firm
 from sandbox.worlds.report import Comparison
 from sandbox.worlds.truth_reference import compare_codes
+from sync.connections.document import parse_connection
 from sync.errors import FixConfiguration
 from sync.stages import gl_accounts
 from tests.support.bench import Bench
@@ -165,6 +167,16 @@ def test_a_long_name_is_cut_and_counted(bench: Bench) -> None:
     group = bench.connection.code_groups["MainAccount"]
     system = int(bench.connection.companies[0].accounting_system)
     assert bench.world.avid.codes[system, group, ACCOUNT]["EnterpriseCodeValueDescription"] == "n" * 50
+
+
+def test_the_profile_says_how_long_a_description_may_be(bench: Bench) -> None:
+    add(bench, Name="n" * 60)
+    document = bench.connection.model_dump(mode="json")
+    document["avidxchange"]["profile"] = {"lengths.code_description": 30}
+    bench.connection = parse_connection(json.dumps(document))
+    bench.run(gl_accounts.stage())
+    group, system = bench.connection.code_groups["MainAccount"], int(bench.connection.companies[0].accounting_system)
+    assert bench.world.avid.codes[system, group, ACCOUNT]["EnterpriseCodeValueDescription"] == "n" * 30
 
 
 def test_a_company_without_a_ledger_is_a_setting_to_mend_and_holds_up_nobody(bench: Bench) -> None:

@@ -138,6 +138,20 @@ def test_an_invoice_that_vanishes_is_withdrawn_or_reported() -> None:
     assert [cause.code for cause in firm.record(written).causes] == ["changed-after-write"]
 
 
+def test_an_invoice_is_parked_with_all_its_reasons_at_once() -> None:
+    firm = Firm.build()
+    item = firm.to_write()
+    held = firm.batch_of(item)
+    wrong = replace(
+        firm.world.avid.invoice(item.id), vendor_id="NOBODY", number=None, currency="XXX", po_number="PO-1", gross=item.gross + 1
+    )
+    held[:] = [wrong if each.id == item.id else each for each in held]
+    firm.cycle()
+    codes = {cause.code for cause in firm.record(item).causes}
+    assert codes == {"vendor-missing", "field-missing", "currency-differs", "purchase-order", "sum-differs"}
+    assert len(firm.failures(firm.invoice_place(item))) >= len(codes)
+
+
 def test_a_re_closed_batch_is_acknowledged_again() -> None:
     firm = Firm.build()
     item = firm.to_write()

@@ -1,9 +1,11 @@
 """Payments from AvidXchange to D365 where something is unusual. The plain way is covered by the full cycle."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from sandbox.d365.switches import D365Switches
 from sandbox.faults import Fault
+from sandbox.worlds.model import ExpectedPayment
 from sandbox.worlds.truth import compare
 from sync.ledger.model import State
 from tests.stages.test_invoices import refusal
@@ -121,3 +123,27 @@ def test_a_payment_is_found_when_its_journal_was_posted_after_the_reply_was_lost
     assert compare(firm.world).agrees, compare(firm.world).differences
     descriptions = [row.text("Description") for row in firm.world.d365.rows("VendorPaymentJournalHeaders")]
     assert len(descriptions) == len(set(descriptions)), "one journal per marker"
+
+
+def test_a_payment_that_was_voided_during_a_long_doubt_is_for_a_person_when_it_is_found_written() -> None:
+    firm = Firm.build()
+    faults, lines = firm.deployment.network.faults, r"^/data/VendorPaymentJournalLines\b"
+    faults.add(Fault("late_effect", method="POST", path=lines, delay=timedelta(minutes=1)))
+    firm.cycle()
+    [item] = [item for item in payments_to_write(firm) if firm.record(item).state is State.UNKNOWN]
+    faults.add(Fault("status", host=firm.world.d365.host, method="GET", path=lines, times=10_000))
+    firm.cycle(minutes=1)
+    firm.world.avid.void_payment(item.id)
+    for _ in range(4):
+        firm.cycle(minutes=24 * 60)
+    assert firm.record(item).state is State.UNKNOWN, "D365 could not be asked"
+    faults.clear()
+    firm.cycle(minutes=15)
+    firm.cycle(minutes=15)
+    record = firm.record(item)
+    assert (record.state, [cause.code for cause in record.causes]) == (State.WRITTEN, ["payment-reversed"])
+    assert len(firm.lines(item)) == 1
+
+
+def payments_to_write(firm: Firm) -> list[ExpectedPayment]:
+    return [item for item in firm.world.expected.payments.values() if item.fate.action == "write"]

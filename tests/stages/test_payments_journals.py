@@ -10,10 +10,14 @@ import pytest
 from sandbox.d365.switches import D365Switches
 from sandbox.d365.table import Row
 from sandbox.faults import Fault
+from sandbox.simulator.matrix import REFUSED
+from sandbox.web import Response
 from sandbox.worlds.model import ExpectedPayment, Settlement
 from sandbox.worlds.property_firm import PropertyFirmSize
 from sandbox.worlds.truth import compare
+from sync.engine import retries
 from sync.ledger.model import State
+from sync.messages import Replay, Selection
 from tests.support.deliveries import Firm
 
 HEADERS, LINES, SETTLED = "VendorPaymentJournalHeaders", "VendorPaymentJournalLines", "VendorPaymentJournalLineSettledInvoices"
@@ -293,6 +297,27 @@ def test_a_mark_that_d365_loses_is_mended_with_a_row_or_reported(rows: str, left
     assert found == left
     assert sum(len(settled(firm, item)) for item in to_write(firm)) == len(to_write(firm)) - bool(left)
     assert firm.record(item).state is State.WRITTEN
+
+
+def test_a_refused_settlement_is_tried_again_on_request_only() -> None:
+    firm = Firm.build()
+    [item, *_] = only(firm, lambda item: item.fate.action == "write" and len(item.settlements) == 1 and not item.pays)
+    refused = Fault("status", method="POST", path=f"/data/{SETTLED}", reply=Response(400, {"content-type": "application/json"}, REFUSED))
+    firm.deployment.network.faults.add(replace(refused, times=len(to_write(firm))))
+    firm.cycle()
+    assert codes(firm, item) == ["refused", "written-differs"]
+    tried = firm.deployment.network.writes(path=SETTLED)
+    firm.cycle(minutes=2_000)
+    assert firm.deployment.network.writes(path=SETTLED) == tried, "what D365 refused has no timed retry"
+    assert codes(firm, item) == ["refused", "written-differs"]
+
+    request = Replay(
+        connection=firm.world.connection["id"], selection=Selection(cause="refused"), reason="mended", requested_by="clerk", job="0" * 32
+    )
+    retries.replay(firm.app, request)
+    firm.cycle(minutes=20)
+    assert codes(firm, item) == []
+    assert [row["InvoiceNumber"] for row in settled(firm, item)] == [item.settlements[0].number]
 
 
 # --- doubt -------------------------------------------------------------------------------------------------------------------------

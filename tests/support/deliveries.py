@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from sandbox.avid import Invoice
+from sandbox.avid import AvidSwitches, Batch, Invoice
 from sandbox.d365.switches import D365Switches
 from sandbox.simulator.deployment import Deployment, cycle, deploy
 from sandbox.simulator.seams import VirtualClock
@@ -27,12 +27,19 @@ class Firm:
 
     @classmethod
     def build(
-        cls, seed: int = 1, switches: D365Switches | None = None, *, size: PropertyFirmSize | None = None, **policies: object
+        cls,
+        seed: int = 1,
+        switches: D365Switches | None = None,
+        *,
+        avid: AvidSwitches | None = None,
+        size: PropertyFirmSize | None = None,
+        **policies: object,
     ) -> Self:
         """A small firm before its first cycle."""
         deployment = deploy(VirtualClock())
         now = deployment.clock.now
-        world = build_property_firm(seed, now(), size=size or PropertyFirmSize.small(), now=now, d365_switches=switches)
+        small = size or PropertyFirmSize.small()
+        world = build_property_firm(seed, now(), size=small, now=now, d365_switches=switches, avid_switches=avid)
         deployment.add(world, **policies)
         return cls(deployment, world, deployment.worker())
 
@@ -102,11 +109,15 @@ class Firm:
 
     def close_again(self, item: ExpectedInvoice, invoices: Sequence[Invoice]) -> None:
         """Reopen the invoice's batch and close it with other content."""
-        guid = next(batch.guid for batch in self.world.avid.batches.values() for held in batch.invoices if held.id == item.id)
+        guid = self.closed_batch(item).guid
         self.world.avid.reopen_batch(guid)
         self.deployment.clock.advance(minutes=1)
         self.world.avid.close_batch(guid, invoices)
 
     def batch_of(self, item: ExpectedInvoice) -> list[Invoice]:
         """What the invoice's batch holds."""
-        return next(batch.invoices for batch in self.world.avid.batches.values() for held in batch.invoices if held.id == item.id)
+        return self.closed_batch(item).invoices
+
+    def closed_batch(self, item: ExpectedInvoice) -> Batch:
+        """The batch that holds the invoice."""
+        return next(batch for batch in self.world.avid.batches.values() for held in batch.invoices if held.id == item.id)

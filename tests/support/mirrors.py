@@ -58,12 +58,17 @@ class Warehouse:
 
 @dataclass
 class Shelf:
-    """The target of one company, with every write it took. `refused` keys are refused; `before_send` and `on_page` may raise."""
+    """The target of one company, with every write it took. `refused` keys are refused, `known` ones because they are there already.
+
+    `before_send`, `after_send` and `on_page` may raise.
+    """
 
     things: dict[str, Thing] = field(default_factory=dict)
     writes: list[Thing] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)
     before_send: Callable[[Sequence[Thing]], None] = lambda _: None
+    after_send: Callable[[Sequence[Thing]], None] = lambda _: None
     page_size: int = 10
     on_page: Callable[[int], None] = lambda _: None
     pages_listed: int = 0
@@ -140,9 +145,12 @@ class ThingFlow:
             self._shelf.writes.append(item)
             if item.key in self._shelf.refused:
                 results.append(ItemResult(False, ("It does not fit on the shelf.",)))
+            elif item.key in self._shelf.known:
+                results.append(ItemResult(False, ("It stands there.",), is_known=True))
             else:
                 self._shelf.things[item.key] = item
                 results.append(ItemResult(True))
+        self._shelf.after_send(items)
         return results
 
 

@@ -72,6 +72,10 @@ class Invoices:
         for reading in self._readings:
             reading.move_watermark(self._started)
 
+    def is_outdated(self, record: Record) -> bool:
+        """Its batch was closed again with another version of it, or without it."""
+        return any(record.key in reading.outdated for reading in self._readings)
+
     def group(self, record: Record) -> str:
         """Invoices do not wait for each other; those of one vendor and number do."""
         return f"{record.facts.get('vendor', '')}|{record.facts.get('number', '')}"

@@ -64,8 +64,12 @@ class BatchBook:
         """AvidXchange took the acknowledgement of this closing."""
         self._save(BatchRow(row.guid, row.name, row.accounting_system, row.closed, acknowledged=True))
 
-    def _save(self, batch: BatchRow) -> None:
-        key = batch_key(batch.guid)
+    def put_aside(self, row: BatchRow) -> None:
+        """It is listed as closed no more: nothing is to be acknowledged until it is closed again."""
+        self._save(row, waits=False)
+
+    def _save(self, batch: BatchRow, *, waits: bool | None = None) -> None:
+        key, waits = batch_key(batch.guid), not batch.acknowledged if waits is None else waits
         values: dict[str, Value] = {
             "Guid": batch.guid,
             "Name": batch.name,
@@ -73,7 +77,7 @@ class BatchBook:
             "Closed": utc_text(batch.closed),
             "Acknowledged": batch.acknowledged,
         }
-        index: Change = Delete(OPEN + key) if batch.acknowledged else Upsert(Row(self._partition, OPEN + key, values))
+        index: Change = Upsert(Row(self._partition, OPEN + key, values)) if waits else Delete(OPEN + key)
         self._tables.commit(LEDGER, self._partition, [Upsert(Row(self._partition, ALL + key, values)), index])
 
 

@@ -1,32 +1,25 @@
 """Finding approved invoices: closed batches by their close date, each read whole (contracts/avidxchange.md §3, Invoices)."""
 
 import json
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from sync.avid.models import AvidInvoice, BadRow, ClosedBatch
-from sync.avid.rows import parse_invoice
 from sync.causes import Cause
 from sync.connections.document import Company
 from sync.engine.attempt import ON_REQUEST
 from sync.engine.delivery import Discovery
 from sync.engine.model import Slice
-from sync.errors import FixData, OutcomeUnknown, TryLater
 from sync.ledger.model import AT_REST, NewRecord, Place, Record, State, Step
-from sync.stages.invoices.batches import BatchBook, BatchRow, batch_key
-from sync.stages.invoices.images import Images
+from sync.stages.invoices.acknowledgement import Acknowledgement
+from sync.stages.invoices.batches import BatchBook, batch_key
 from sync.values import digest, key_digest, money_text, start_of, utc_moment, utc_text
 
 CHUNK: Final = 200
 """Invoices held in memory together; a batch can have 5,000."""
 WATERMARK: Final = "watermark"
-IMAGE_PATIENCE: Final = timedelta(days=1)
-"""How long after its closing a batch waits for the images of its parked invoices before it is acknowledged without them."""
-
-log = logging.getLogger(__name__)
 
 
 def place_of(slice_: Slice, company: Company) -> Place:
@@ -47,19 +40,25 @@ class Reading:
         self._company = company
         self._place = place_of(slice_, company)
         self._book = BatchBook(slice_.ports.tables, self._place)
-        self._images = Images(slice_)
+        self._listed: dict[str, datetime] = {}
+        self._unreadable = False
+        self.outdated: set[str] = set()
+        """Keys of invoices that changed or vanished while nobody knows whether they were written."""
 
     def discoveries(self) -> Iterator[Discovery]:
         """The invoices of every batch that was not read at its present close date, chunk by chunk."""
         today = self._slice.ports.clock.now().date()
         for batch in self._slice.systems.avid.closed_batches(self._company.accounting_system, self._first_day(), today):
             if isinstance(batch, BadRow):
+                self._unreadable = True
                 yield Discovery(self._place, [self._bad_document(batch, "")])
             elif batch.date_closed is None:
+                self._unreadable = True
                 yield Discovery(self._place, [self._undated(batch)])
             elif batch.date_closed.date() < self._slice.connection.start_from.invoices:
                 self._slice.report.count("before_start")
             else:
+                self._listed[batch.guid] = batch.date_closed
                 yield from self._batch(batch, batch.date_closed)
 
     def _first_day(self) -> date:
@@ -76,7 +75,7 @@ class Reading:
         known = self._book.get(batch.guid)
         if known is not None and known.closed == closed:
             return
-        reading = _BatchReading(self._slice, self._place, self._book, batch, closed)
+        reading = _BatchReading(self._slice, self._place, self._book, batch, closed, self.outdated)
         chunk: list[NewRecord] = []
         for item in self._slice.systems.avid.batch_invoices(batch):
             chunk.append(self._bad_document(item, batch.guid) if isinstance(item, BadRow) else self._document(item, batch))
@@ -125,86 +124,56 @@ class Reading:
         )
 
     def move_watermark(self, started: datetime) -> None:
-        """Everything up to `started` is durable."""
+        """Everything up to `started` is durable, unless a change waits for the end of a doubt: then its batch is read again."""
+        if self.outdated:
+            return
         progress = self._slice.progress.progress(self._place.connection, self._place.stage, self._place.company)
         checkpoint = {**json.loads(progress.checkpoint or "{}"), WATERMARK: utc_text(started)}
         self._slice.progress.save(replace(progress, checkpoint=json.dumps(checkpoint)))
 
     def acknowledge(self) -> None:
-        """Tell AvidXchange of every batch whose invoices are all in D365 or parked (contracts/avidxchange.md §3, Invoices 7)."""
-        waiting = list(self._book.unacknowledged())
-        if not waiting:
-            return
-        blocked = {work.batch for work in self._slice.ledger.open_work(self._place) if work.state in _BLOCKING}
-        for row in waiting:
-            if batch_key(row.guid) not in blocked and self._images_kept(row):
-                self._acknowledge(row)
-
-    def _images_kept(self, row: BatchRow) -> bool:
-        """Keep the images of the batch's parked invoices, where they are allowed. False: one of them is to be fetched first."""
-        if not self._images.wanted:
-            return True
-        kept = [self._image_kept(key) for key in list(self._slice.ledger.members(self._place, batch_key(row.guid)))]
-        return all(kept) or self._slice.ports.clock.now() > row.closed + IMAGE_PATIENCE
-
-    def _image_kept(self, key: str) -> bool:
-        record = self._slice.ledger.get(self._place, key)
-        if record is None or record.state is not State.PARKED or "number" not in record.facts:
-            return True
-        try:
-            self._images.keep(record, parse_invoice(self._slice.ledger.text(record.payload), self._slice.systems.avid.profile))
-        except FixData as error:
-            log.warning("the image is not kept: %s", error.sentence, extra={"record": key, "run": self._slice.run})
-            self._slice.report.count("image_refused")
-        except TryLater as error:
-            log.warning("the image is not kept yet: %s", error.sentence, extra={"record": key, "run": self._slice.run})
-            self._slice.report.count("image_waits")
-            return False
-        return True
-
-    def _acknowledge(self, row: BatchRow) -> None:
-        """One whose outcome is unknown is made again by the next run: AvidXchange takes a second one, as after a re-close."""
-        try:
-            self._slice.systems.avid.acknowledge(row.batch, self._slice.ports.clock.now())
-        except OutcomeUnknown as error:
-            log.warning("batch %s: %s", row.name, error.sentence, extra={"run": self._slice.run})
-            self._slice.report.count("unacknowledged")
-            return
-        self._book.acknowledged(row)
-        self._slice.report.count("acknowledged")
-
-
-_BLOCKING = frozenset({State.FOUND, State.RETRYING, State.CLAIMED, State.UNKNOWN})
+        """Tell AvidXchange of every batch that is complete, as far as it still lists it."""
+        Acknowledgement(self._slice, self._place, self._book).run(self._listed, all_known=not self._unreadable)
 
 
 class _BatchReading:
-    """What was seen of one batch while its chunks were noted."""
+    """What was seen of one batch while its chunks were noted. `outdated` collects what waits for the end of a doubt."""
 
-    def __init__(self, slice_: Slice, place: Place, book: BatchBook, batch: ClosedBatch, closed: datetime) -> None:
+    def __init__(self, slice_: Slice, place: Place, book: BatchBook, batch: ClosedBatch, closed: datetime, outdated: set[str]) -> None:
         self._slice = slice_
         self._place = place
         self._book = book
         self._batch = batch
         self._closed = closed
+        self._outdated = outdated
         self._seen: set[str] = set()
+        self._waits = False
 
-    def part(self, records: Sequence[Record]) -> None:
+    def part(self, records: Sequence[Record], put_off: Collection[str]) -> None:
         """Some invoices of the batch are durable."""
         self._seen.update(record.key for record in records)
+        self._wait_for(put_off)
 
-    def whole(self, records: Sequence[Record]) -> None:
-        """All are: those that vanished are closed, then the batch counts as read."""
-        self.part(records)
+    def whole(self, records: Sequence[Record], put_off: Collection[str]) -> None:
+        """All are: those that vanished are closed, then the batch counts as read, unless something of it waits."""
+        self.part(records, put_off)
         for key in list(self._slice.ledger.members(self._place, batch_key(self._batch.guid))):
             if key not in self._seen:
                 self._vanished(key)
-        self._book.noted(self._batch, self._closed)
+        if not self._waits:
+            self._book.noted(self._batch, self._closed)
+
+    def _wait_for(self, keys: Collection[str]) -> None:
+        self._outdated.update(keys)
+        self._waits = self._waits or bool(keys)
 
     def _vanished(self, key: str) -> None:
         record = self._slice.ledger.get(self._place, key)
-        if record is None or record.state is State.WITHDRAWN or record.batch != batch_key(self._batch.guid):
+        if record is None or record.batch != batch_key(self._batch.guid):
             return
-        if record.state in (State.FOUND, State.PARKED, State.RETRYING) and not record.progress:
+        if record.in_doubt:
+            self._wait_for([key])
+        elif record.state in (State.FOUND, State.PARKED, State.RETRYING) and not record.progress:
             step = Step("withdrawn", "No longer in its closed batch in AvidXchange.")
             self._slice.ledger.move(record, step, run=self._slice.run, state=State.WITHDRAWN, due=None, causes=(), alias="")
             self._slice.report.count("withdrawn")

@@ -9,6 +9,7 @@ from sync.causes import Cause
 from sync.d365.wire import GIVEN_BY_D365, write_json
 from sync.engine.deliver import Deliver
 from sync.engine.delivery import Discovery, Extra, Newer, Noticed, Park, Piece, Posted, Ready, Refusal, Reservation, Verdict
+from sync.engine.extras import REFUSED, on_request
 from sync.engine.model import Slice
 from sync.errors import FixData
 from sync.ledger.model import NewRecord, Place, Record, State
@@ -61,6 +62,10 @@ class Payments:
         """Everything that moved before this slice began is durable."""
         self._reading.move_watermark(self._started)
 
+    def is_outdated(self, record: Record) -> bool:
+        """Never: every examination reads the payment anew."""
+        return False
+
     def group(self, record: Record) -> str:
         """Lines of one journal go one after another: payments of one bank account and method stay together."""
         return record.facts.get("bank", "")
@@ -83,7 +88,7 @@ class Payments:
         complete = self._slice.systems.avid.with_remittances(current)
         if isinstance(complete, BadRow):
             return Park((Cause("field-invalid", f"payment {known.id}", complete.sentence, complete.field),))
-        verdict = PaymentCheck(Books(self._slice, self._target), complete, now).verdict()
+        verdict = PaymentCheck(Books(self._slice, self._target), complete, now, record.created_at).verdict()
         if isinstance(verdict, Ready) and verdict.facts["mixed"]:
             self._slice.report.count("dimensions_mixed")
         return verdict
@@ -113,7 +118,9 @@ class Payments:
             taken = any(cause.code == NUMBER_TAKEN for cause in causes)
             return Refusal(State.RETRYING if taken else State.PARKED, causes, again=self._formats_changed(record, causes))
         left = Cause("written-differs", record.label, f"{record.label}: its journal line is written, but it settles not all its invoices.")
-        return Refusal(State.WRITTEN, (*causes, left), dict(record.progress))
+        marked = any(cause.code == MARKED_ELSEWHERE for cause in causes)
+        later = {} if marked else on_request(LateSettlements.name)
+        return Refusal(State.WRITTEN, (*causes, left), {**record.progress, **later})
 
     def _formats_changed(self, record: Record, causes: tuple[Cause, ...]) -> bool:
         """Whether D365 complained about segments because its dimension formats are others by now: then the next run plans anew."""
@@ -146,11 +153,11 @@ class Payments:
         return ()
 
     def extras(self, record: Record) -> Sequence[Extra]:
-        """The settlements of a line that another journal's mark kept away: they follow when the mark is gone."""
-        if all(cause.code != MARKED_ELSEWHERE for cause in record.causes):
+        """The settlements of a line that another journal's mark kept away: they follow when the mark is gone. Refused ones: on request."""
+        if not {cause.code for cause in record.causes} & {MARKED_ELSEWHERE, REFUSED}:
             return ()
         payment = PaymentPlan.model_validate_json(self._slice.ledger.text(record.plan))
-        return [Extra(LateSettlements(self._target, payment), MARKED_ELSEWHERE, frozenset({MARKED_ELSEWHERE, "written-differs"}))]
+        return [Extra(LateSettlements(self._target, payment), MARKED_ELSEWHERE, frozenset({MARKED_ELSEWHERE, REFUSED, "written-differs"}))]
 
     def watch(self, records: Sequence[Record]) -> Iterator[Posted | Noticed]:
         """A payment is posted when its journal is. One whose line or journal is gone without that was deleted by a person."""

@@ -14,6 +14,7 @@ from sync.connections.document import Company, Connection, MixedDimensions, Paym
 from sync.d365.reference import CompanyReference
 from sync.d365.rows import Vendor, VendorTransaction
 from sync.engine.delivery import Leave, Park, Ready, Verdict
+from sync.stages.payments.company import company_of
 from sync.stages.payments.plan import PaymentPlan, PlannedSettlement
 from sync.values import money_text
 
@@ -53,11 +54,12 @@ class PaymentBooks(Protocol):
 
 @dataclass
 class PaymentCheck:
-    """The checks of one payment at one moment."""
+    """The checks of one payment at one moment. `noted` is when it was found first."""
 
     books: PaymentBooks
     payment: AvidPayment
     now: datetime
+    noted: datetime | None = None
 
     def __post_init__(self) -> None:
         self._causes: list[Cause] = []
@@ -104,7 +106,8 @@ class PaymentCheck:
         payment = self.payment
         if payment.state is PaymentState.ERROR:
             reasons = "; ".join(f"{reason.id} {reason.description}".strip() for reason in payment.exceptions) or "no reason given"
-            self._park("payment-error", self._name, f"{self._name}: AvidXchange reports an error: {reasons}.", "Status")
+            code = "payment-error-clears" if payment.clears_by_itself else "payment-error"
+            self._park(code, self._name, f"{self._name}: AvidXchange reports an error: {reasons}.", "Status")
         elif payment.state is PaymentState.UNKNOWN:
             self._park("payment-status", f"status {payment.status}", f"{self._name} has the unknown status {payment.status!r}.", "Status")
 
@@ -113,10 +116,15 @@ class PaymentCheck:
         if method is None or self.payment.state is not PaymentState.ISSUED or method.policy is not Policy.ON_SETTLED:
             return
         limit = timedelta(days=self.books.connection.policies.issued_too_long_days)
-        issued = self.payment.payment_date
+        issued = self._issued()
         since = f" since {issued}" if issued else ""
         code = "issued-too-long" if issued is not None and self.now.date() - issued > limit else "not-settled"
         self._park(code, self._name, f"{self._name} is issued ({self.payment.status}){since} and waits for settlement.", "Status")
+
+    def _issued(self) -> date | None:
+        """Since when it is issued at the latest: its own date, else when it was changed last or noted first. None when nobody knows."""
+        known = [moment for moment in (self.payment.last_modified, self.noted) if moment is not None]
+        return self.payment.payment_date or (min(known).date() if known else None)
 
     def _method(self, company: Company) -> PaymentMethod | None:
         kind = self.payment.kind
@@ -134,29 +142,13 @@ class PaymentCheck:
             self._park("not-mapped", f"payment method {kind.value} of company {company.id}", sentence, "companies.payment_methods")
         return method
 
-    # --- company -----------------------------------------------------------------------------------------------------------------
-
     def _company(self) -> Company | None:
-        """Every source that is there must name one and the same company (contracts/avidxchange.md §3, Payments)."""
-        sources = [named for named in (self._by_bank(), self._by_system(), *self._by_invoices()) if named]
-        agreed = frozenset.intersection(*sources) if sources else frozenset[str]()
-        if len(agreed) == 1 and all(len(named) == 1 for named in sources):
-            return self.books.connection.company(next(iter(agreed)))
-        named = " / ".join(sorted({", ".join(sorted(source)) for source in sources})) or "nothing"
-        sentence = f"{self._name} of {self.payment.payee_name or self.payment.payee_id}: its bank account and invoices name {named}."
-        self._park("company-unclear", self._name, sentence, "BankAccount.ClientIds")
+        companies, payee = self.books.connection.companies, self.payment.payee_id
+        found = company_of(self.payment, companies, lambda number: self.books.companies_of(payee, number))
+        if isinstance(found, Company):
+            return found
+        self._causes.append(found)
         return None
-
-    def _by_bank(self) -> frozenset[str]:
-        ids = set(self.payment.bank_client_ids)
-        return frozenset(company.id for company in self.books.connection.companies if ids & set(company.bank_client_ids))
-
-    def _by_system(self) -> frozenset[str]:
-        system = self.payment.accounting_system
-        return frozenset(company.id for company in self.books.connection.companies if system and company.accounting_system == system)
-
-    def _by_invoices(self) -> list[frozenset[str]]:
-        return [self.books.companies_of(self.payment.payee_id, item.number) for item in self.payment.remittances]
 
     # --- amounts and dates -------------------------------------------------------------------------------------------------------
 

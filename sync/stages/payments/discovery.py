@@ -1,7 +1,7 @@
 """Finding payments: everything that moved since the last complete run, with an overlap (contracts/avidxchange.md §3, Payments)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -11,7 +11,7 @@ from sync.causes import Cause
 from sync.engine.attempt import ON_REQUEST
 from sync.engine.delivery import Discovery
 from sync.engine.model import Slice
-from sync.ledger.model import NewRecord, Place, State
+from sync.ledger.model import NewRecord, Place, Record, State
 from sync.values import digest, key_digest, money_text, utc_moment, utc_text
 
 CHUNK: Final = 200
@@ -30,6 +30,7 @@ class PaymentReading:
     def __init__(self, slice_: Slice, place: Place) -> None:
         self._slice = slice_
         self._place = place
+        self._put_off = False
 
     def discoveries(self) -> Iterator[Discovery]:
         """The payments that moved, chunk by chunk. One that is not paid yet is noted only when it was noted before (it moved back)."""
@@ -40,9 +41,12 @@ class PaymentReading:
             if document is not None:
                 chunk.append(document)
             if len(chunk) == CHUNK:
-                yield Discovery(self._place, chunk)
+                yield Discovery(self._place, chunk, self._noted)
                 chunk = []
-        yield Discovery(self._place, chunk)
+        yield Discovery(self._place, chunk, self._noted)
+
+    def _noted(self, _: Sequence[Record], put_off: Collection[str]) -> None:
+        self._put_off = self._put_off or bool(put_off)
 
     def _first_day(self) -> date:
         first = self._slice.connection.start_from.payments
@@ -84,7 +88,9 @@ class PaymentReading:
         )
 
     def move_watermark(self, started: datetime) -> None:
-        """Everything up to `started` is durable."""
+        """Everything up to `started` is durable, unless a change waits for the end of a doubt: then it has to be found again."""
+        if self._put_off:
+            return
         progress = self._slice.progress.progress(self._place.connection, self._place.stage, self._place.company)
         checkpoint = {**json.loads(progress.checkpoint or "{}"), WATERMARK: utc_text(started)}
         self._slice.progress.save(replace(progress, checkpoint=json.dumps(checkpoint)))
