@@ -18,6 +18,7 @@ from sandbox.azurite import Azurite
 from sandbox.azurite.forwarder import Forwarder
 from sandbox.d365 import D365
 from sandbox.entra import Entra, ManagedIdentity
+from sandbox.images import scans
 from sandbox.network import Network
 from sandbox.tls import Sandbox
 from sandbox.vault import Vault
@@ -98,6 +99,8 @@ class Place:
         self.entra.register_app(facts["tenant"], facts["client_id"], facts["client_secret"])
         self.network.mount(world.d365.host, D365(world.d365, self.entra))
         self.network.mount(world.avid.host, AvidSystem(world.avid))
+        for host in facts.get("image_hosts", []):
+            self.network.mount(host, scans())
         for name, value in secret_names(facts).items():
             self.vault.set(name, value)
         self.worlds[facts["id"]] = world

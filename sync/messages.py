@@ -6,7 +6,8 @@ from typing import Annotated, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sync.causes import KINDS, Cause
+from sync.cause_kinds import KINDS
+from sync.causes import Cause
 from sync.connections.document import STAGES, ConnectionId
 from sync.errors import Bug, FixData
 from sync.ledger.model import State

@@ -11,7 +11,8 @@ PRODUCT = sorted([*ROOT.glob("sync/**/*.py"), ROOT / "function_app.py"])
 
 LAYERS = {
     "sync/values.py": (),
-    "sync/causes.py": (),
+    "sync/cause_kinds.py": (),
+    "sync/causes.py": ("sync.cause_kinds",),
     "sync/errors.py": ("sync.causes",),
     "sync/storage": ("sync.storage", "sync.errors", "sync.ports", "sync.values"),
     "sync/http": ("sync.http", "sync.errors", "sync.ports", "sync.values"),

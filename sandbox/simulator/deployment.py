@@ -1,15 +1,17 @@
 """A whole deployment without a machine: a world, its systems, storage, and workers that take messages one at a time."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from sandbox import hosts
 from sandbox.avid import AvidSystem, AvidTokens
 from sandbox.avid.settings import auth_entry, auth_secrets, token_host
 from sandbox.d365 import D365
 from sandbox.entra import Entra
+from sandbox.images import scans
 from sandbox.network import Network
 from sandbox.simulator.seams import NetworkTransport, PlainAuditKeys, PlainIdentity, PlainSecrets, VirtualClock, make_ports
 from sandbox.storage import LocalStorage, Message
@@ -52,22 +54,32 @@ class Deployment:
         ports = make_ports(self.clock, transport, self.storage, seed=seed * 1_000_003 + self._workers)
         return App(ports, settings(), self.secrets, PlainAuditKeys(), PlainIdentity())
 
-    def add(self, world: World, schedules: Mapping[str, object] | None = None, **policies: object) -> Connection:
+    def add(self, world: World, **policies: object) -> Connection:
         """Mount a customer's systems, put its secrets into the vault and store its connection document."""
         facts = world.connection
         self.entra.register_app(facts["tenant"], facts["client_id"], facts["client_secret"])
         self.network.mount(world.d365.environment_url.removeprefix("https://"), D365(world.d365, self.entra))
         self.network.mount(world.avid.host, AvidSystem(world.avid))
         self.network.mount(token_host(world.avid), AvidTokens(world.avid))
+        for host in facts.get("image_hosts", []):
+            self.network.mount(host, scans())
         self.secrets.values.update({**secret_names(facts), **auth_secrets(world.avid, facts["id"])})
         document = connection_document(facts, **policies)
-        document["schedules"] |= schedules or {}
         document["avidxchange"]["auth"] = auth_entry(world.avid, facts["id"])
         text = json.dumps(document, default=str)
         connection = parse_connection(text)
         self.worker().connections.put(text)
         self.worlds[connection.id] = world
         return connection
+
+    def amend(self, world: World, change: Callable[[dict[str, Any]], None]) -> None:  # Any: JSON
+        """Change the stored connection document of a customer."""
+        connections = self.worker().connections
+        stored = connections.read(world.connection["id"])
+        assert stored is not None
+        document = json.loads(stored.text)
+        change(document)
+        connections.put(json.dumps(document))
 
 
 def deploy(clock: VirtualClock) -> Deployment:

@@ -64,7 +64,8 @@ class Simulation:
         self._chance = Random(scenario.seed)
         self.deployment = deploy(self.clock)
         self.world = scenario.build(self.clock.now)
-        self.deployment.add(self.world, scenario.schedules, **scenario.policies)
+        self.deployment.add(self.world, **scenario.policies)
+        self.deployment.amend(self.world, lambda document: document.update(schedules=scenario.schedules))
         storage = self.deployment.storage
         self.crew = Crew(self._chance, self.clock, scenario.linger)
         self.host = Host(self.crew, self.clock, storage.queues, self._chance, self._open)

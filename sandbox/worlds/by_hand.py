@@ -6,7 +6,9 @@ from decimal import Decimal
 from sandbox.d365.table import Row
 from sandbox.worlds.drafts import Draft
 from sandbox.worlds.firm import Firm
+from sandbox.worlds.firm_setup import JOURNAL
 from sandbox.worlds.firm_vendors import Vendor
+from sandbox.worlds.payment_drafts import PaymentDraft
 
 
 def add_pending_by_hand(firm: Firm, draft: Draft, gross: Decimal) -> None:
@@ -84,3 +86,31 @@ def add_transaction(firm: Firm, vendor: Vendor, number: str, gross: Decimal, dat
         Approved="Yes",
         Voucher=voucher,
     )
+
+
+def add_journal_by_hand(firm: Firm, draft: PaymentDraft, amount: Decimal, payment_id: str, *, marks: bool = False) -> None:
+    """An unposted payment journal that a person made, with one line; with `marks` it marks the draft's first invoice."""
+    area, batch = draft.company.area, f"HAND{firm.d365.next_number('journal by hand', draft.company.area):04d}"
+    journal = {"dataAreaId": area, "JournalBatchNumber": batch}
+    firm.d365.add("VendorPaymentJournalHeaders", JournalName=JOURNAL, Description="Entered by hand", **journal)
+    firm.d365.add(
+        "VendorPaymentJournalLines",
+        LineNumber=1,
+        AccountType="Vend",
+        AccountDisplayValue=draft.vendor.billed_to,
+        CurrencyCode=draft.company.currency,
+        DebitAmount=amount,
+        PaymentId=payment_id,
+        **journal,
+    )
+    if marks:
+        firm.d365.add(
+            "VendorPaymentJournalLineSettledInvoices",
+            JournalLineCompany=draft.company.id,
+            JournalBatchNumber=batch,
+            JournalLineNumber=1,
+            InvoiceNumber=draft.paid[0].settlement.number,
+            InvoiceCompany=draft.company.id,
+            InvoiceDueDate=draft.paid[0].settlement.due,
+            invoiceAccount=draft.vendor.billed_to,
+        )

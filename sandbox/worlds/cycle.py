@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 from sandbox.faults import Fault, busy
+from sandbox.worlds.aftermath import aftermath
 from sandbox.worlds.model import WRITE, ExpectedInvoice, ExpectedPayment, Fate, World
 
 SETTLING = 3
@@ -30,6 +31,7 @@ def third_cycle(world: World) -> list[str]:
         _new_batches(world, held, free),
         *_post_invoices(world),
         *_settle_payments(world),
+        *(aftermath(world) if world.cases else ()),
     ]
 
 
@@ -50,9 +52,10 @@ def _release_vendor(world: World) -> ExpectedInvoice | None:
     if not parked:
         return None
     world.d365.change("VendorsV3", _vendor_key(parked[0]), OnHoldStatus="No")
-    for item in parked:
-        if _vendor_key(item) == _vendor_key(parked[0]):
-            world.expected.invoices[item.accounting_system, item.id] = replace(item, fate=WRITE)
+    for key, item in world.expected.invoices.items():
+        if _vendor_key(item) == _vendor_key(parked[0]) and "vendor-on-hold" in item.fate.causes:
+            left = tuple(cause for cause in item.fate.reported if cause != "vendor-on-hold")
+            world.expected.invoices[key] = replace(item, fate=replace(item.fate, reported=left) if left else WRITE)
     return parked[0]
 
 
@@ -79,6 +82,9 @@ def _rename_vendor(world: World) -> str:
 
 def _hold_vendor(world: World, item: ExpectedInvoice) -> str:
     world.d365.change("VendorsV3", _vendor_key(item), OnHoldStatus="All", VendorHoldReleaseDate=NO_DATE)
+    for key, other in world.expected.invoices.items():
+        if _vendor_key(other) == _vendor_key(item) and other.fate.action == "park":
+            world.expected.invoices[key] = replace(other, fate=_also(other.fate, "vendor-on-hold"))
     return f"D365: vendor {item.vendor_account} of {item.company} is put on hold for all."
 
 
@@ -98,7 +104,7 @@ def _post_invoices(world: World) -> list[str]:
     waiting = [item for item in world.expected.payments.values() if item.fate.why == "invoice-not-posted"][:2]
     said = [_post(world, world.expected.invoices[key]) for payment in waiting for key in payment.pays]
     for payment in waiting:
-        world.expected.payments[payment.id] = replace(payment, fate=WRITE)
+        world.expected.payments[payment.id] = replace(payment, fate=_written(world, payment))
     return said
 
 
@@ -110,14 +116,25 @@ def _post(world: World, item: ExpectedInvoice) -> str:
 
 
 def _settle_payments(world: World) -> list[str]:
-    issued = [item for item in world.expected.payments.values() if item.fate == Fate("leave", "issued")]
+    issued = [item for item in world.expected.payments.values() if (item.fate.action, item.fate.why) == ("leave", "issued")]
     return [_settle(world, item) for item in issued[:SETTLING]]
 
 
 def _settle(world: World, item: ExpectedPayment) -> str:
     world.avid.settle_payment(item.id, world.avid.now().date())
-    world.expected.payments[item.id] = replace(item, fate=WRITE)
+    world.expected.payments[item.id] = replace(item, fate=_written(world, item))
     return f"AvidXchange: payment {item.id} over {item.amount} {item.currency} has cleared."
+
+
+def _written(world: World, item: ExpectedPayment) -> Fate:
+    """A vendor that is on hold by now is reported; it stops nothing."""
+    payee = {"dataAreaId": item.company, "VendorAccountNumber": world.avid.payments[item.id].payee_id}
+    held = world.d365.one("VendorsV3", **payee)["OnHoldStatus"] in ("All", "Payment")
+    return replace(WRITE, reported=("vendor-payment-hold",)) if held else WRITE
+
+
+def _also(fate: Fate, cause: str) -> Fate:
+    return fate if cause in fate.causes else replace(fate, reported=(*fate.reported, cause))
 
 
 def _vendor_key(item: ExpectedInvoice) -> dict[str, str]:

@@ -12,6 +12,8 @@ from sandbox.worlds.firm_vendors import Vendor
 from sandbox.worlds.model import WRITE, ExpectedInvoice, ExpectedLine, Fate
 from sandbox.worlds.strings import MAIN_ACCOUNT, display_value, shared_values
 
+IMAGE_HOST = "images.thornquill.example"
+
 
 @dataclass
 class Line:
@@ -46,6 +48,9 @@ class Draft:
     currency: str | None = ""
     terms: str = ""
     posting_date: date | None = None
+    memo: str = ""
+    image: str = ""
+    """The path of its image on the firm's own host, or a whole address elsewhere."""
     fate: Fate = WRITE
     codes: list[Code] = field(default_factory=list)
 
@@ -76,10 +81,11 @@ class Draft:
             vendor_name=self.vendor.name,
             distributions=tuple(_distribution(line, names) for line in self.lines),
             last_changed=datetime.combine(self.closed, time(15, 10), UTC),
+            memo=self.memo or (self.lines[0].description if self.lines else ""),
             terms=self.terms or self.vendor.terms,
             po_number=self.po,
-            memo=self.lines[0].description if self.lines else "",
             posting_date=self.posting_date,
+            image_url=f"https://{IMAGE_HOST}{self.image}" if self.image.startswith("/") else self.image,
             currency=self.company.currency if self.currency == "" else self.currency,
         )
 

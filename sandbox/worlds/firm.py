@@ -8,7 +8,7 @@ from random import Random
 from sandbox.avid import AvidWorld
 from sandbox.d365.world import D365World
 from sandbox.worlds.firm_ledger import Ledger
-from sandbox.worlds.firm_setup import Company
+from sandbox.worlds.firm_setup import ISSUE_COMPANY, Company
 from sandbox.worlds.firm_vendors import Vendor
 from sandbox.worlds.model import Expected
 
@@ -28,6 +28,8 @@ class Firm:
     today: date
     ledger: Ledger
     vendors: list[Vendor]
+    cases: bool = False
+    """Whether it is to have a case of every cause (see `sandbox.worlds.firm_setup`: some companies are set up for that)."""
     expected: Expected = field(default_factory=Expected)
     paid: set[tuple[int, int]] = field(default_factory=set)
     """The AvidXchange invoices that a payment already pays, by (accounting system, Id)."""
@@ -38,6 +40,15 @@ class Firm:
     def start(self) -> date:
         """The start_from date of invoices and payments."""
         return self.today - timedelta(days=START_DAYS)
+
+    @property
+    def first_open_day(self) -> date:
+        """The first open day of the company with a closed period: two days after the start, so that payments can lie before it."""
+        return self.start + timedelta(days=2)
+
+    def writes_issued(self, company: Company) -> bool:
+        """Whether its payments are written when they are issued."""
+        return self.cases and company == ISSUE_COMPANY
 
     def amount(self) -> Decimal:
         """What such a firm pays for one thing: mostly hundreds, sometimes tens of thousands; in cents' precision."""

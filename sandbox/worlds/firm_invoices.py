@@ -1,6 +1,6 @@
 """The approved invoices of the firm: plain ones, and every kind that is adopted, parked or left alone (contracts/avidxchange.md §3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,7 +10,7 @@ from sandbox.avid import Code
 from sandbox.worlds.by_hand import add_pending_by_hand, add_posted
 from sandbox.worlds.drafts import Draft, Line, add_batches
 from sandbox.worlds.firm import BLOCKS_INVOICES, Firm
-from sandbox.worlds.firm_setup import COMPANIES, DIMENSIONS, PLACEHOLDER
+from sandbox.worlds.firm_setup import CLOSED_COMPANY, COMPANIES, DIMENSIONS, PLACEHOLDER
 from sandbox.worlds.firm_vendors import Vendor
 from sandbox.worlds.model import Fate
 from sandbox.worlds.words import WORKS
@@ -19,12 +19,14 @@ FIRST_ID = 700_001
 Kind: TypeAlias = Callable[[Firm, Draft], None]
 
 
-def add_invoices(firm: Firm, count: int) -> list[Draft]:
+def add_invoices(firm: Firm, count: int, kinds: Mapping[str, Kind]) -> list[Draft]:
     """Make `count` invoices and put them into closed batches; the kinds come first, at most two thirds of all, the rest is plain."""
-    kinds = (list(KINDS.values()) * max(1, count // 150))[: count * 2 // 3]
+    chosen = (list(kinds.values()) * max(1, count // 150))[: count * 2 // 3]
     drafts = [plain_invoice(firm, FIRST_ID + index) for index in range(count)]
-    for draft, kind in zip(drafts, kinds, strict=False):
+    for draft, kind in zip(drafts, chosen, strict=False):
         kind(firm, draft)
+    if firm.cases:
+        _post_in_the_open_period(firm, drafts)
     _add_twins(firm, drafts)
     add_batches(firm, drafts)
     return drafts
@@ -51,13 +53,22 @@ def _line(firm: Firm, vendor: Vendor) -> Line:
     return Line(firm.amount(), rng.choice(WORKS), rng.choice(firm.ledger.accounts), coded)
 
 
-def _given_to(firm: Firm, draft: Draft, vendor: Vendor) -> None:
+def _post_in_the_open_period(firm: Firm, drafts: list[Draft]) -> None:
+    """AvidXchange gives the invoices of the company with a closed period posting dates of their own."""
+    for draft in drafts:
+        if draft.company == CLOSED_COMPANY and draft.posting_date is None:
+            draft.posting_date = max(draft.closed, firm.first_open_day)
+
+
+def given_to(firm: Firm, draft: Draft, vendor: Vendor) -> None:
     """Give the invoice to another vendor; its lines are coded anew for that vendor's company."""
     draft.vendor = vendor
     draft.lines = [_line(firm, vendor) for _ in draft.lines]
 
 
-def _parked(why: str, mutate: Kind) -> Kind:
+def parked(why: str, mutate: Kind) -> Kind:
+    """A kind that is parked for one cause."""
+
     def kind(firm: Firm, draft: Draft) -> None:
         mutate(firm, draft)
         draft.fate = Fate("park", why)
@@ -121,17 +132,21 @@ def _currency(_: Firm, draft: Draft) -> None:
     draft.currency = "EUR"
 
 
-def _account(account: str) -> Kind:
+def coded_to(account: str) -> Kind:
+    """A line coded to this account."""
+
     def kind(_: Firm, draft: Draft) -> None:
         draft.lines[0].account = account
 
     return kind
 
 
-def _bad_account(name: str) -> Kind:
+def bad_account(name: str) -> Kind:
+    """A line coded to one of the ledger's bad accounts."""
+
     def kind(firm: Firm, draft: Draft) -> None:
         if name.endswith("-here"):
-            _given_to(firm, draft, firm.vendor(COMPANIES[0]))
+            given_to(firm, draft, firm.vendor(COMPANIES[0]))
         draft.lines[0].account = firm.ledger.bad_accounts[name]
 
     return kind
@@ -140,7 +155,7 @@ def _bad_account(name: str) -> Kind:
 def _bad_value(name: str) -> Kind:
     def kind(firm: Firm, draft: Draft) -> None:
         if name.endswith("-here"):
-            _given_to(firm, draft, firm.vendor(COMPANIES[0]))
+            given_to(firm, draft, firm.vendor(COMPANIES[0]))
         dimension, value = firm.ledger.bad_values[name]
         draft.lines[0].values[dimension] = value
 
@@ -160,21 +175,21 @@ def _value_of_another_company(firm: Firm, draft: Draft) -> None:
 
 def _usable_elsewhere(firm: Firm, draft: Draft) -> None:
     """What is suspended in the first company only can be used in the second."""
-    _given_to(firm, draft, firm.vendor(COMPANIES[1]))
+    given_to(firm, draft, firm.vendor(COMPANIES[1]))
     draft.lines[0].account = firm.ledger.bad_accounts["suspended-here"]
     draft.lines[0].values["Building"] = firm.ledger.bad_values["suspended-here"][1]
 
 
 def _on_hold(firm: Firm, draft: Draft) -> None:
-    _given_to(firm, draft, firm.vendor_on_hold(*BLOCKS_INVOICES))
+    given_to(firm, draft, firm.vendor_on_hold(*BLOCKS_INVOICES))
 
 
 def _payment_hold(firm: Firm, draft: Draft) -> None:
-    _given_to(firm, draft, firm.vendor_on_hold("Payment"))
+    given_to(firm, draft, firm.vendor_on_hold("Payment"))
 
 
 def _of_kind(name: str) -> Kind:
-    return lambda firm, draft: _given_to(firm, draft, firm.vendor_of_kind(name))
+    return lambda firm, draft: given_to(firm, draft, firm.vendor_of_kind(name))
 
 
 def _po(firm: Firm, draft: Draft) -> None:
@@ -198,6 +213,7 @@ def _several_reasons(firm: Firm, draft: Draft) -> None:
     _on_hold(firm, draft)
     draft.lines[0].account = "999999"
     draft.gross_off = Decimal("-1.00")
+    draft.fate = Fate("park", "several", ("vendor-on-hold", "account-missing", "sum-differs"))
 
 
 def _number_as_number(_: Firm, draft: Draft) -> None:
@@ -218,7 +234,7 @@ def _posting_date(_: Firm, draft: Draft) -> None:
 
 def _no_currency(firm: Firm, draft: Draft) -> None:
     """Without a code the contract's default holds: USD, so only for a company that keeps its books in it."""
-    _given_to(firm, draft, firm.vendor(COMPANIES[0]))
+    given_to(firm, draft, firm.vendor(COMPANIES[0]))
     draft.currency = None
 
 
@@ -236,38 +252,38 @@ def _twin_of_previous(_: Firm, draft: Draft) -> None:
 KINDS: dict[str, Kind] = {
     "credit": _credit,
     "adopt-pending": _adopt_pending,
-    "conflict-pending": _parked("conflict", _conflict_pending),
-    "vendor-missing": _parked("vendor-missing", _no_such_vendor),
-    "vendor-on-hold": _parked("vendor-on-hold", _on_hold),
-    "sum-differs": _parked("sum-differs", _sum_differs),
-    "code-missing": _parked("code-missing", _code_missing),
+    "conflict-pending": parked("conflict", _conflict_pending),
+    "vendor-missing": parked("vendor-missing", _no_such_vendor),
+    "vendor-on-hold": parked("vendor-on-hold", _on_hold),
+    "sum-differs": parked("sum-differs", _sum_differs),
+    "code-missing": parked("code-missing", _code_missing),
     "before-start": _before_start,
     "duplicate": _twin_of_previous,
-    "account-missing": _parked("account-missing", _account("999999")),
-    "dimension-missing": _parked("dimension-missing", _unknown_value),
-    "purchase-order": _parked("purchase-order", _po),
-    "account-suspended": _parked("account-not-usable", _bad_account("suspended")),
-    "value-suspended": _parked("dimension-not-usable", _bad_value("suspended")),
-    "value-ended": _parked("dimension-not-usable", _bad_value("ended")),
-    "value-of-another-company": _parked("dimension-missing", _value_of_another_company),
-    "number-missing": _parked("field-missing", _number_missing),
-    "currency": _parked("currency-differs", _currency),
-    "date-missing": _parked("field-missing", _date_missing),
-    "account-suspended-here": _parked("account-not-usable", _bad_account("suspended-here")),
-    "account-total": _parked("account-not-usable", _bad_account("total")),
-    "account-ended": _parked("account-not-usable", _bad_account("ended")),
-    "account-no-manual": _parked("account-not-usable", _bad_account("no-manual")),
-    "value-suspended-here": _parked("dimension-not-usable", _bad_value("suspended-here")),
-    "value-future": _parked("dimension-not-usable", _bad_value("future")),
-    "value-total": _parked("dimension-not-usable", _bad_value("total")),
-    "value-blocked": _parked("dimension-not-usable", _bad_value("blocked")),
+    "account-missing": parked("account-missing", coded_to("999999")),
+    "dimension-missing": parked("dimension-missing", _unknown_value),
+    "purchase-order": parked("purchase-order", _po),
+    "account-suspended": parked("account-not-usable", bad_account("suspended")),
+    "value-suspended": parked("dimension-not-usable", _bad_value("suspended")),
+    "value-ended": parked("dimension-not-usable", _bad_value("ended")),
+    "value-of-another-company": parked("dimension-not-usable", _value_of_another_company),
+    "number-missing": parked("field-missing", _number_missing),
+    "currency": parked("currency-differs", _currency),
+    "date-missing": parked("field-missing", _date_missing),
+    "account-suspended-here": parked("account-not-usable", bad_account("suspended-here")),
+    "account-total": parked("account-not-usable", bad_account("total")),
+    "account-ended": parked("account-not-usable", bad_account("ended")),
+    "account-no-manual": parked("account-not-usable", bad_account("no-manual")),
+    "value-suspended-here": parked("dimension-not-usable", _bad_value("suspended-here")),
+    "value-future": parked("dimension-not-usable", _bad_value("future")),
+    "value-total": parked("dimension-not-usable", _bad_value("total")),
+    "value-blocked": parked("dimension-not-usable", _bad_value("blocked")),
     "adopt-posted": _adopt_posted,
-    "conflict-posted": _parked("conflict", _conflict_posted),
+    "conflict-posted": parked("conflict", _conflict_posted),
     "duplicate-case": _twin_of_previous,
-    "purchase-order-unknown": _parked("purchase-order", _unknown_po),
-    "no-lines": _parked("no-lines", _no_lines),
-    "code-twice": _parked("code-twice", _code_twice),
-    "several-reasons": _parked("several", _several_reasons),
+    "purchase-order-unknown": parked("purchase-order", _unknown_po),
+    "no-lines": parked("no-lines", _no_lines),
+    "code-twice": parked("code-twice", _code_twice),
+    "several-reasons": _several_reasons,
     "usable-elsewhere": _usable_elsewhere,
     "payment-hold": _payment_hold,
     "hold-released": _of_kind("released-invoice"),

@@ -1,20 +1,23 @@
 """The payments of the firm in every status and method, sound and unsound (contracts/avidxchange.md §3, Payments)."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
 from sandbox.worlds.by_hand import add_posted, add_transaction
 from sandbox.worlds.firm import Firm
-from sandbox.worlds.firm_setup import COMPANIES
+from sandbox.worlds.firm_setup import CLOSED_COMPANY, COMPANIES, UNMAPPED, Company
 from sandbox.worlds.firm_vendors import Vendor
-from sandbox.worlds.model import ExpectedInvoice, Fate, Settlement
-from sandbox.worlds.payment_drafts import Paid, PaymentDraft
+from sandbox.worlds.model import WRITE, ExpectedInvoice, Fate, Settlement
+from sandbox.worlds.payment_drafts import KIND_OF_METHOD, Paid, PaymentDraft
 
 FIRST_ID = 5_200_001
 CENT = Decimal("0.01")
+ISSUED_TOO_LONG = 10
+"""Days (contracts/avidxchange.md §3)."""
 METHODS_BY_SHARE = ("AvidPay Check", "AvidPay Check", "Check", "ACH", "AvidPay Direct", "Virtual Credit Card", "VCC", "e-Payment")
 NOT_YET = {
     "Pending Approval": "pending",
@@ -33,19 +36,30 @@ NOT_YET = {
 Kind: TypeAlias = Callable[[Firm, PaymentDraft], None]
 
 
-def add_payments(firm: Firm, count: int) -> list[PaymentDraft]:
+def add_payments(firm: Firm, count: int, kinds: Mapping[str, Kind]) -> list[PaymentDraft]:
     """Make `count` payments; the kinds come first, then plain ones, of which every sixth has not been settled yet."""
-    kinds = (list(KINDS.values()) * max(1, count // 150))[:count]
+    chosen = (list(kinds.values()) * max(1, count // (3 * len(kinds))))[:count]
     drafts = [plain_payment(firm, FIRST_ID + index) for index in range(count)]
-    for draft, kind in zip(drafts, kinds, strict=False):
+    for draft, kind in zip(drafts, chosen, strict=False):
         kind(firm, draft)
-    for index, draft in enumerate(drafts[len(kinds) :]):
+    for index, draft in enumerate(drafts[len(chosen) :]):
         if index % 6 == 0:
             _issued(firm, draft)
     for draft in drafts:
+        draft.fate = _fate(firm, draft)
         firm.avid.add_payment(draft.payment())
         firm.expected.payments[draft.id] = draft.expected()
     return drafts
+
+
+def _fate(firm: Firm, draft: PaymentDraft) -> Fate:
+    """An issued one is written or reported, by its company's policy and how long ago it went out; else its kind has said it."""
+    if (draft.fate.action, draft.fate.why) != ("leave", "issued") or draft.day is None:
+        return draft.fate
+    if firm.writes_issued(draft.company):
+        return WRITE
+    waits = (firm.today - draft.day).days
+    return replace(draft.fate, reported=("issued-too-long" if waits > ISSUED_TOO_LONG else "not-settled",))
 
 
 def plain_payment(firm: Firm, payment_id: int) -> PaymentDraft:
@@ -54,12 +68,13 @@ def plain_payment(firm: Firm, payment_id: int) -> PaymentDraft:
     day = firm.today - timedelta(days=rng.randint(3, 22))
     draft = PaymentDraft(payment_id, vendor, "", day, day + timedelta(days=2), [])
     draft.cleared = draft.modified
-    _pay_by(firm, draft, rng.choice(METHODS_BY_SHARE))
-    draft.paid = [_posted(firm, vendor, firm.amount())]
+    method = rng.choice(METHODS_BY_SHARE)
+    pay_by(firm, draft, "Check" if _is_unmapped(firm, vendor.company, method) else method)
+    draft.paid = [posted(firm, vendor, firm.amount())]
     return draft
 
 
-def _pay_by(firm: Firm, draft: PaymentDraft, method: str) -> None:
+def pay_by(firm: Firm, draft: PaymentDraft, method: str) -> None:
     """Set the method and the numbers that go with it; check numbers have leading zeros."""
     draft.method, serial = method, draft.id % 1_000_000
     draft.avidpay_check = f"00{serial:06d}" if "Check" in method else ""
@@ -68,7 +83,7 @@ def _pay_by(firm: Firm, draft: PaymentDraft, method: str) -> None:
     draft.card = f"{firm.rng.randint(0, 9_999):04d}" if method in ("VCC", "Virtual Credit Card") else ""
 
 
-def _posted(firm: Firm, vendor: Vendor, gross: Decimal, remitted: Decimal | None = None, discount: Decimal = Decimal(0)) -> Paid:
+def posted(firm: Firm, vendor: Vendor, gross: Decimal, remitted: Decimal | None = None, discount: Decimal = Decimal(0)) -> Paid:
     """A posted open invoice and a remittance of it (default: of all of it)."""
     dated = firm.today - timedelta(days=firm.rng.randint(40, 70))
     due, number = dated + timedelta(days=30), firm.number()
@@ -76,7 +91,9 @@ def _posted(firm: Firm, vendor: Vendor, gross: Decimal, remitted: Decimal | None
     return Paid(Settlement(number, due, gross if remitted is None else remitted, discount), dated)
 
 
-def _park(why: str, mutate: Kind) -> Kind:
+def park(why: str, mutate: Kind) -> Kind:
+    """A kind that is parked for one cause."""
+
     def kind(firm: Firm, draft: PaymentDraft) -> None:
         mutate(firm, draft)
         draft.fate = Fate("park", why)
@@ -85,44 +102,57 @@ def _park(why: str, mutate: Kind) -> Kind:
 
 
 def _by(method: str) -> Kind:
-    return lambda firm, draft: _pay_by(firm, draft, method)
+    """By this method, in a company that has mapped it."""
+
+    def kind(firm: Firm, draft: PaymentDraft) -> None:
+        if _is_unmapped(firm, draft.company, method):
+            given_to(firm, draft, firm.vendor(COMPANIES[0]))
+        pay_by(firm, draft, method)
+
+    return kind
 
 
-def _status(status: str) -> Kind:
+def _is_unmapped(firm: Firm, company: Company, method: str) -> bool:
+    return firm.cases and company == CLOSED_COMPANY and KIND_OF_METHOD[method] == UNMAPPED
+
+
+def status(text: str) -> Kind:
+    """Not settled: a status of NOT_YET."""
+
     def kind(_: Firm, draft: PaymentDraft) -> None:
-        draft.status, draft.cleared = status, None
-        draft.fate = Fate("leave", NOT_YET[status])
+        draft.status, draft.cleared = text, None
+        draft.fate = Fate("leave", NOT_YET[text])
 
     return kind
 
 
 def _issued(firm: Firm, draft: PaymentDraft) -> None:
     issued = {"Check": "Sent to Check Printer", "ACH": "ACH Credit Issued", "AvidPay Direct": "ACH Credit Issued", "VCC": "VCC Processing"}
-    _status(issued.get(draft.method, "Issued to Supplier"))(firm, draft)
+    status(issued.get(draft.method, "Issued to Supplier"))(firm, draft)
 
 
 def _several(firm: Firm, draft: PaymentDraft) -> None:
-    draft.paid += [_posted(firm, draft.vendor, firm.amount()) for _ in range(3)]
+    draft.paid += [posted(firm, draft.vendor, firm.amount()) for _ in range(3)]
 
 
 def _credit(firm: Firm, draft: PaymentDraft) -> None:
     credit = (draft.paid[0].settlement.gross / 4).quantize(CENT)
-    draft.paid.append(_posted(firm, draft.vendor, -credit))
+    draft.paid.append(posted(firm, draft.vendor, -credit))
 
 
 def _discount(firm: Firm, draft: PaymentDraft) -> None:
     gross = firm.amount()
-    draft.paid = [_posted(firm, draft.vendor, gross, discount=(gross / 50).quantize(CENT))]
+    draft.paid = [posted(firm, draft.vendor, gross, discount=(gross / 50).quantize(CENT))]
 
 
 def _partial(firm: Firm, draft: PaymentDraft) -> None:
     gross = firm.amount()
-    draft.paid = [_posted(firm, draft.vendor, gross, (gross / 3).quantize(CENT))]
+    draft.paid = [posted(firm, draft.vendor, gross, (gross / 3).quantize(CENT))]
 
 
 def _too_much(firm: Firm, draft: PaymentDraft) -> None:
     gross = firm.amount()
-    draft.paid = [_posted(firm, draft.vendor, gross, gross + 100)]
+    draft.paid = [posted(firm, draft.vendor, gross, gross + 100)]
 
 
 def _sum_differs(_: Firm, draft: PaymentDraft) -> None:
@@ -136,7 +166,7 @@ def _amount_zero(_: Firm, draft: PaymentDraft) -> None:
 
 def _not_posted(firm: Firm, draft: PaymentDraft) -> None:
     """Pays one of the approved invoices, which at best is a pending invoice in D365."""
-    invoice = firm.rng.choice(_payable(firm))
+    invoice = firm.rng.choice(payable(firm))
     vendor = next(vendor for vendor in firm.vendors if (vendor.company.area, vendor.account) == (invoice.company, invoice.vendor_account))
     if invoice.dated is None or invoice.due is None:
         raise ValueError(f"Invoice {invoice.id} has no dates")
@@ -147,7 +177,7 @@ def _not_posted(firm: Firm, draft: PaymentDraft) -> None:
     firm.paid.update(draft.pays)
 
 
-def _payable(firm: Firm) -> list[ExpectedInvoice]:
+def payable(firm: Firm) -> list[ExpectedInvoice]:
     """Invoices that will be written, are no credits, have no twin, and are not paid by another payment yet."""
     invoices = list(firm.expected.invoices.values())
     numbers = Counter((invoice.company, invoice.number.casefold()) for invoice in invoices)
@@ -214,20 +244,25 @@ def _error(_: Firm, draft: PaymentDraft) -> None:
 
 
 def _unknown_method(firm: Firm, draft: PaymentDraft) -> None:
-    _pay_by(firm, draft, "Wire")
+    pay_by(firm, draft, "Wire")
 
 
 def _to(*kinds: str) -> Kind:
     def kind(firm: Firm, draft: PaymentDraft) -> None:
-        _given_to(firm, draft, firm.rng.choice([vendor for vendor in firm.vendors if vendor.kind in kinds]))
+        given_to(firm, draft, firm.rng.choice([vendor for vendor in firm.vendors if vendor.kind in kinds]))
 
     return kind
 
 
-def _given_to(firm: Firm, draft: PaymentDraft, vendor: Vendor) -> None:
+def given_to(firm: Firm, draft: PaymentDraft, vendor: Vendor) -> None:
     """Give the payment to another vendor, with a posted invoice of that vendor."""
     draft.vendor = vendor
-    draft.paid = [_posted(firm, vendor, firm.amount())]
+    draft.paid = [posted(firm, vendor, firm.amount())]
+
+
+def _to_held(firm: Firm, draft: PaymentDraft) -> None:
+    _to("hold-payment", "hold-payment-until")(firm, draft)
+    draft.fate = replace(WRITE, reported=("vendor-payment-hold",))
 
 
 def _number_with_blank(firm: Firm, draft: PaymentDraft) -> None:
@@ -239,7 +274,7 @@ def _number_with_blank(firm: Firm, draft: PaymentDraft) -> None:
 
 def _plain_check_number(firm: Firm, draft: PaymentDraft) -> None:
     """A paper check without AvidXchange's own number: CheckNumber stands."""
-    _pay_by(firm, draft, "Check")
+    pay_by(firm, draft, "Check")
     draft.avidpay_check = ""
 
 
@@ -254,44 +289,44 @@ KINDS: dict[str, Kind] = {
     "ach": _by("ACH"),
     "virtual-card": _by("VCC"),
     "several": _several,
-    "not-posted": _park("invoice-not-posted", _not_posted),
-    "not-posted-either": _park("invoice-not-posted", _not_posted),
-    "issued": _status("Issued to Supplier"),
-    "void": _status("Void"),
-    "sum-differs": _park("sum-differs", _sum_differs),
-    "pending": _status("Pending Approval"),
-    "in-flight": _status("Processing"),
+    "not-posted": park("invoice-not-posted", _not_posted),
+    "not-posted-either": park("invoice-not-posted", _not_posted),
+    "issued": status("Issued to Supplier"),
+    "void": status("Void"),
+    "sum-differs": park("sum-differs", _sum_differs),
+    "pending": status("Pending Approval"),
+    "in-flight": status("Processing"),
     "credit": _credit,
     "discount": _discount,
     "partial": _partial,
     "internal": _by("e-Payment"),
-    "unknown-status": _park("payment-status", _unknown_status),
-    "already-settled": _park("already-settled", _settled_already),
+    "unknown-status": park("payment-status", _unknown_status),
+    "already-settled": park("already-settled", _settled_already),
     "remittances-elsewhere": _remittances_elsewhere,
-    "no-remittances": _park("field-missing", _no_remittances),
-    "company-unclear": _park("company-unclear", _other_bank),
-    "amount-zero": _park("field-invalid", _amount_zero),
-    "no-date": _park("field-missing", _no_date),
-    "too-much": _park("remaining-too-small", _too_much),
-    "currency": _park("currency-differs", _other_currency),
-    "unknown-method": _park("not-mapped", _unknown_method),
-    "error": _park("payment-status", _error),
-    "invoice-unknown": _park("invoice-unknown", _in_d365_unknown),
-    "due-dates": _park("due-dates", _several_due_dates),
+    "no-remittances": park("field-missing", _no_remittances),
+    "company-unclear": park("company-unclear", _other_bank),
+    "amount-zero": park("field-invalid", _amount_zero),
+    "no-date": park("field-missing", _no_date),
+    "too-much": park("remaining-too-small", _too_much),
+    "currency": park("currency-differs", _other_currency),
+    "unknown-method": park("not-mapped", _unknown_method),
+    "error": park("payment-error", _error),
+    "invoice-unknown": park("invoice-unknown", _in_d365_unknown),
+    "due-dates": park("due-dates", _several_due_dates),
     "invoice-account": _to("invoice-account"),
     "before-start": _before_start,
     "cleared-date-only": _cleared_date_only,
-    "payment-hold": _to("hold-payment", "hold-payment-until"),
+    "payment-hold": _to_held,
     "number-with-blank": _number_with_blank,
     "plain-check-number": _plain_check_number,
-    "held": _status("Held"),
-    "debit-requested": _status("Debit Requested"),
-    "funds-received": _status("Funds Received"),
-    "check-printer": _status("Sent to Check Printer"),
-    "ach-issued": _status("ACH Credit Issued"),
-    "card-processing": _status("VCC Processing"),
-    "void-requested": _status("Void Requested"),
-    "voided": _status("Voided"),
+    "held": status("Held"),
+    "debit-requested": status("Debit Requested"),
+    "funds-received": status("Funds Received"),
+    "check-printer": status("Sent to Check Printer"),
+    "ach-issued": status("ACH Credit Issued"),
+    "card-processing": status("VCC Processing"),
+    "void-requested": status("Void Requested"),
+    "voided": status("Voided"),
     "apostrophe": _to("apostrophe"),
     "hyphen": _to("hyphen"),
     "leading-blank": _to("leading-blank"),

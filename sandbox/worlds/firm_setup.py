@@ -51,9 +51,24 @@ COMPANIES = (
 )
 
 
-def company_facts(company: Company) -> CompanyFacts:
+ISSUE_COMPANY, CLOSED_COMPANY = COMPANIES[1], COMPANIES[2]
+"""Where the firm has every case: the company whose payments are written when they are issued; the one with a closed period, which has
+not mapped internal payments."""
+UNMAPPED = "internal"
+
+
+def company_facts(company: Company, first_open_day: date | None = None, *, cases: bool = False) -> CompanyFacts:
     """What the connection document says of a company."""
-    methods = {kind: MethodFacts(d365_method=name, bank_account=bank, policy="on_settled") for kind, (name, bank) in METHODS.items()}
+    policy = "on_issue" if cases and company == ISSUE_COMPANY else "on_settled"
+    mapped = {kind: pair for kind, pair in METHODS.items() if not (cases and company == CLOSED_COMPANY and kind == UNMAPPED)}
+    methods = {kind: MethodFacts(d365_method=name, bank_account=bank, policy=policy) for kind, (name, bank) in mapped.items()}
+    facts = _company_facts(company, methods)
+    if cases and company == CLOSED_COMPANY and first_open_day is not None:
+        facts["first_open_day"] = first_open_day
+    return facts
+
+
+def _company_facts(company: Company, methods: dict[str, MethodFacts]) -> CompanyFacts:
     return {
         "id": company.area,
         "accounting_system": company.accounting_system,

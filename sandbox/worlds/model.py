@@ -4,20 +4,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from sandbox.avid import AvidWorld
 from sandbox.avid.wire import Row
 from sandbox.d365.schema import Value
+from sandbox.d365.table import Row as D365Row
 from sandbox.d365.world import D365World
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What must become of a document. `leave`: nothing is to be written or mended (pending, voided, before the start date)."""
+    """What must become of a document. `leave`: nothing is to be written or mended (pending, voided, before the start date).
+
+    `why` of a parked one is its cause, `several` when they are in `reported`: what else a person must read of a document of any fate.
+    """
 
     action: Literal["write", "adopt", "park", "leave"]
     why: str = ""
+    reported: tuple[str, ...] = ()
+
+    @property
+    def causes(self) -> frozenset[str]:
+        """All causes that the list of failures must show of it."""
+        own = {self.why} if self.action == "park" and self.why != "several" else set[str]()
+        return frozenset(own | {*self.reported})
 
     def __str__(self) -> str:
         """`write`, `adopt`, `park:<why>` or `leave:<why>`."""
@@ -119,6 +130,7 @@ class CompanyFacts(TypedDict):
     invoice_payment_method: str
     payment_methods: dict[str, MethodFacts]
     bank_client_ids: list[str]
+    first_open_day: NotRequired[date]
 
 
 class ConnectionFacts(TypedDict):
@@ -138,6 +150,9 @@ class ConnectionFacts(TypedDict):
     null_placeholder: str
     ledger_format: list[str]
     start_from: date
+    image_hosts: NotRequired[list[str]]
+    policies: NotRequired[dict[str, str]]
+    sales_tax_code_group: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -148,6 +163,8 @@ class Beginning:
     codes: Mapping[tuple[int, str, str], Row]
     headers: Mapping[tuple[str, str], Mapping[str, Value]]
     posted: frozenset[int]
+    lines: frozenset[tuple[str, str, str]] = frozenset()
+    """Payment journal lines entered by hand: company, journal, line number."""
 
 
 @dataclass
@@ -161,6 +178,8 @@ class World:
     connection: ConnectionFacts
     expected: Expected
     beginning: Beginning
+    cases: bool = False
+    """Whether it has a case of every cause that a document can be parked or reported for."""
 
     def company(self, company_id: str) -> CompanyFacts:
         """The facts of a company by its id, without case."""
@@ -171,7 +190,13 @@ def beginning_of(d365: D365World, avid: AvidWorld) -> Beginning:
     """A picture of what is there now."""
     headers = {(row.text("dataAreaId"), row.text("HeaderReference")): dict(row.stored) for row in d365.rows("VendorInvoiceHeaders")}
     posted = frozenset(_number(row["SourceKey"]) for row in d365.rows("VendInvoiceJourBiEntities"))
-    return Beginning(dict(avid.vendors), dict(avid.codes), headers, posted)
+    lines = frozenset(line_key(row) for row in d365.rows("VendorPaymentJournalLines"))
+    return Beginning(dict(avid.vendors), dict(avid.codes), headers, posted, lines)
+
+
+def line_key(row: D365Row) -> tuple[str, str, str]:
+    """What tells a payment journal line from all others."""
+    return row.text("dataAreaId"), row.text("JournalBatchNumber"), str(row["LineNumber"])
 
 
 def _number(value: Value) -> int:

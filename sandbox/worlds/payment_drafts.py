@@ -28,6 +28,8 @@ class Paid:
     settlement: Settlement
     dated: date
     invoice: ExpectedInvoice | None = None
+    net_off: Decimal = Decimal(0)
+    """What makes its net amount differ from gross less discount."""
 
 
 @dataclass
@@ -48,6 +50,8 @@ class PaymentDraft:
     card: str = ""
     currency: str = ""
     bank_client_id: str = ""
+    payee: str | None = None
+    """Whom AvidXchange names as the vendor; None: the vendor's account."""
     amount_off: Decimal = Decimal(0)
     listed: bool = True
     remitted: bool = True
@@ -73,7 +77,7 @@ class PaymentDraft:
             amount=self.amount,
             status=self.status,
             method=self.method,
-            payee_id=self.vendor.account,
+            payee_id=self.vendor.account if self.payee is None else self.payee,
             payee_name=self.vendor.name,
             last_modified=datetime.combine(self.modified, time(20, 5), UTC),
             remittances=tuple(_remittance(paid) for paid in self.paid) if self.remitted else (),
@@ -122,4 +126,4 @@ class PaymentDraft:
 def _remittance(paid: Paid) -> Remittance:
     settlement, invoice = paid.settlement, paid.invoice
     external = "" if invoice is None else str(invoice.id)
-    return Remittance(settlement.number, external, paid.dated, settlement.gross, settlement.discount, settlement.net)
+    return Remittance(settlement.number, external, paid.dated, settlement.gross, settlement.discount, settlement.net + paid.net_off)

@@ -9,13 +9,18 @@ from sandbox.avid import AvidSwitches, AvidWorld
 from sandbox.d365.switches import D365Switches
 from sandbox.d365.world import D365World
 from sandbox.web import Now
+from sandbox.worlds.drafts import IMAGE_HOST
 from sandbox.worlds.firm import Firm
+from sandbox.worlds.firm_invoices import KINDS as INVOICE_KINDS
 from sandbox.worlds.firm_invoices import add_invoices
 from sandbox.worlds.firm_ledger import Ledger, add_ledger
+from sandbox.worlds.firm_payments import KINDS as PAYMENT_KINDS
 from sandbox.worlds.firm_payments import add_payments
 from sandbox.worlds.firm_setup import CODE_GROUPS, COMPANIES, LEDGER_FORMAT, PLACEHOLDER, company_facts, set_up_avid, set_up_d365
 from sandbox.worlds.firm_vendors import add_known_to_avid, add_vendors
 from sandbox.worlds.model import ConnectionFacts, World, beginning_of
+from sandbox.worlds.more_invoices import MORE_INVOICE_KINDS
+from sandbox.worlds.more_payments import MORE_PAYMENT_KINDS, every_state
 
 TENANT = "7d3f0a52-5c1e-4c0b-9a44-1f2b8e6d9a01"
 CLIENT_ID = "2b9e6f7c-0d4a-4f6e-8a31-5c7d1e9b4f02"
@@ -32,6 +37,13 @@ class PropertyFirmSize:
     buildings: int = 60
     invoices: int = 500
     payments: int = 300
+    cases: bool = False
+    """Whether there is a case of every cause that an invoice or a payment can be parked or reported for; some 60 and 200 of them."""
+
+    @classmethod
+    def full(cls) -> Self:
+        """The firm in full, with every case: what the demo shows."""
+        return cls(invoices=500, payments=400, cases=True)
 
     @classmethod
     def small(cls) -> Self:
@@ -59,10 +71,10 @@ def build_property_firm(
     vendors = add_vendors(d365, rng, day, size.vendors)
     add_known_to_avid(avid, rng, vendors)
     _add_known_codes(avid, ledger)
-    firm = Firm(d365, avid, rng, day, ledger, vendors)
-    add_invoices(firm, size.invoices)
-    add_payments(firm, size.payments)
-    return World(seed, today, d365, avid, _facts(firm), firm.expected, beginning_of(d365, avid))
+    firm = Firm(d365, avid, rng, day, ledger, vendors, cases=size.cases)
+    add_invoices(firm, size.invoices, {**INVOICE_KINDS, **MORE_INVOICE_KINDS} if size.cases else INVOICE_KINDS)
+    add_payments(firm, size.payments, {**PAYMENT_KINDS, **MORE_PAYMENT_KINDS, **every_state()} if size.cases else PAYMENT_KINDS)
+    return World(seed, today, d365, avid, _facts(firm), firm.expected, beginning_of(d365, avid), cases=size.cases)
 
 
 def _add_known_codes(avid: AvidWorld, ledger: Ledger) -> None:
@@ -77,6 +89,13 @@ def _add_known_codes(avid: AvidWorld, ledger: Ledger) -> None:
 
 
 def _facts(firm: Firm) -> ConnectionFacts:
+    facts = _plain_facts(firm)
+    if firm.cases:
+        facts["image_hosts"] = [IMAGE_HOST]
+    return facts
+
+
+def _plain_facts(firm: Firm) -> ConnectionFacts:
     return {
         "id": "thornquill",
         "name": "Thornquill Property Partners",
@@ -87,7 +106,7 @@ def _facts(firm: Firm) -> ConnectionFacts:
         "avid_host": AVID_HOST,
         "company_token": firm.avid.company_token,
         "user_token": firm.avid.user_token,
-        "companies": [company_facts(company) for company in COMPANIES],
+        "companies": [company_facts(company, firm.first_open_day, cases=firm.cases) for company in COMPANIES],
         "code_groups": dict(CODE_GROUPS),
         "null_placeholder": PLACEHOLDER,
         "ledger_format": list(LEDGER_FORMAT),

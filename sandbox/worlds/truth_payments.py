@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from sandbox.d365.schema import day_of
 from sandbox.d365.table import Row
-from sandbox.worlds.model import ExpectedPayment, Settlement, World
+from sandbox.worlds.model import ExpectedPayment, Settlement, World, line_key
 from sandbox.worlds.report import Comparison
 from sandbox.worlds.strings import escaped, same_string
 
@@ -18,7 +18,8 @@ def compare_payments(world: World, report: Comparison) -> None:
     """Each payment to be written is one journal line as it must be; nothing else is in the journals."""
     lines: dict[str, list[Row]] = {}
     for line in world.d365.rows(LINES):
-        lines.setdefault(line.text("PaymentId"), []).append(line)
+        if line_key(line) not in world.beginning.lines:
+            lines.setdefault(line.text("PaymentId"), []).append(line)
     for payment in world.expected.payments.values():
         report.count(f"payments {payment.fate.action}")
         if payment.fate.action == "write":

@@ -58,12 +58,30 @@ class Calls:
 
     def follow(self, what: str, link: str) -> Iterator[Json]:
         """The rows of all pages behind a received link, on our host only. TryLater when nothing is there any more."""
+        return (item for leaf in self._walk(what, "link", self._own(what, link)) for item in leaf.items)
+
+    def first(self, what: str, entry: str, path: str, query: Mapping[str, str]) -> Json:
+        """The first answer of a list as it came, its envelope around it; None when it is empty. TryLater when it is no JSON."""
+        return self._json(what, self._get(what, entry, self._site.url(path, query)))
+
+    def first_behind(self, what: str, link: str) -> Json:
+        """The same behind a received link, on our host only."""
+        return self._json(what, self._get(what, "link", self._own(what, link)))
+
+    def _json(self, what: str, response: HttpResponse | None) -> Json:
+        try:
+            return None if response is None else read_json(response.body)
+        except Unreadable as error:
+            raise TryLater(f"AvidXchange's answer for the {what} cannot be used: {error}.") from None
+
+    def _own(self, what: str, link: str) -> str:
+        """The address of a received link. FixConfiguration when there is none, or when it leads to another host."""
         url = self._site.own(link) if link else ""
         if not url:
             why = "leads to another host" if link else "is missing"
             sentence = f"AvidXchange's link to the {what} {why}: nothing was asked for. Check avidxchange.host."
             raise FixConfiguration(sentence, field="avidxchange.host")
-        return (item for leaf in self._walk(what, "link", url) for item in leaf.items)
+        return url
 
     def upsert(self, what: str, entry: str, path: str, rows: Sequence[Row], size: int) -> list[ItemResult]:
         """Send rows, at most `size` a call. OutcomeUnknown without a clear answer: read back before sending them again."""
@@ -139,21 +157,27 @@ class Calls:
         if status == 404:
             remedy = f"check companies.accounting_system, avidxchange.version and {field}"
             return FixConfiguration(f"AvidXchange does not know the {what}: {sentence}; {remedy}.", field=field)
-        return FixConfiguration(f"AvidXchange refused to answer for the {what}: {sentence}; check {field}.", field=field)
+        remedy = f"check {field} and the names under avidxchange.profile.query"
+        return FixConfiguration(f"AvidXchange refused to answer for the {what}: {sentence}; {remedy}.", field=field)
 
     def _walk(self, what: str, entry: str, url: str, cursor: str = "") -> Iterator[Leaf]:
         return walk(lambda address: self._page(what, entry, address), self._site, url, self._profile.query, cursor)
 
-    def _page(self, what: str, entry: str, url: str) -> Page:
+    def _get(self, what: str, entry: str, url: str) -> HttpResponse | None:
+        """The answer; None when there is nothing."""
         response = self._http.send(HttpRequest("GET", url, {"Accept": "application/json"}), repeatable=True)
         if response.status == 204 or (response.status == 404 and not entry):
-            return Page([])
+            return None
         if response.status == 404 and entry == "link":
             raise TryLater(f"AvidXchange no longer has the {what}; the next run sees what became of them.")
         if not 200 <= response.status < 300:
             raise self.error(what, entry, response)
+        return response
+
+    def _page(self, what: str, entry: str, url: str) -> Page:
+        response = self._get(what, entry, url)
         try:
-            return read_page(response.body, self._profile.envelope)
+            return Page([]) if response is None else read_page(response.body, self._profile.envelope)
         except Unreadable as error:
             raise TryLater(f"AvidXchange's answer for the {what} cannot be used: {error}.") from None
 

@@ -23,6 +23,7 @@ from sync.avid.rows import (
     system_id,
     vendor_row,
 )
+from sync.avid.samples import Samples
 from sync.errors import FixConfiguration
 from sync.outcomes import ItemResult
 from sync.values import digest
@@ -45,6 +46,8 @@ class AvidClient:
     def __init__(self, http: Http, base_url: str, profile: Profile) -> None:
         self._calls = Calls(http, base_url, profile)
         self.profile = profile
+        self.samples = Samples(self._calls, profile)
+        """What the lists answer, as it came: for `ping`."""
 
     def accounting_systems(self) -> list[AccountingSystem]:
         """All sets of books. FixConfiguration when one has no id."""

@@ -21,6 +21,7 @@ from sync.values import job_id
 ON_REQUEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """The due time of a record that only a replay or a new version tries again: what a target refused for good has no timed retry."""
 SENDING: Final = "sending"
+IN_TARGET: Final = frozenset({State.WRITTEN, State.POSTED, State.ADOPTED})
 FIRST_BACK_OFF_SECONDS: Final = 30.0
 LONGEST_BACK_OFF_SECONDS: Final = 3_600.0
 
@@ -208,8 +209,10 @@ class Attempt:
         if twin is None or twin.key == self.record.key:
             raise error
         self._progress.clear()
+        where = "is in D365" if twin.state in IN_TARGET else "comes first"
         sentence = (
-            f"{self.record.label} (id {self.record.source_id}) has the vendor and number of id {twin.source_id}, which is {twin.state}."
+            f"{self.record.label} (AvidXchange id {self.record.source_id}) has the vendor and number of the one with the id "
+            f"{twin.source_id}, which {where}."
         )
         self._park((Cause("duplicate-number", f"id {twin.source_id}", sentence),))
 

@@ -102,7 +102,7 @@ class _SliceWork:
     def _report_change(self, record: Record, document: NewRecord) -> None:
         """Written, and changed since: touch nothing, tell a person (contracts/avidxchange.md §3, Invoices 6)."""
         causes = self._delivery.changed(record, document)
-        merged = tuple(sorted({*record.causes, *causes}))
+        merged = joined(record.causes, causes)
         note = "; ".join(cause.sentence for cause in causes) or "Changed in the source in a way that does not matter here."
         step, version, batch = Step("changed", note), document.version, document.batch
         self._slice.ledger.move(record, step, run=self._slice.run, version=version, batch=batch, causes=merged)
@@ -209,7 +209,7 @@ class _SliceWork:
 
     def _posted(self, seen: Posted) -> Record:
         self._slice.report.count("posted")
-        causes = tuple(sorted({*seen.record.causes, *seen.causes}))
+        causes = joined(seen.record.causes, seen.causes)
         step = Step("posted", seen.note)
         return self._slice.ledger.move(seen.record, step, run=self._slice.run, state=State.POSTED, due=None, causes=causes)
 
@@ -277,6 +277,12 @@ class _SliceWork:
     def _would(self, what: str, shown: str) -> None:
         self._slice.report.count(f"would_{what}")
         self._slice.report.shown.append(f"would {what} {shown}")
+
+
+def joined(open_causes: Sequence[Cause], new: Sequence[Cause]) -> tuple[Cause, ...]:
+    """The open causes with the new ones; what is said anew of the same thing takes the place of what was said before."""
+    said = {(cause.code, cause.subject, cause.field) for cause in new}
+    return tuple(sorted({*new, *(cause for cause in open_causes if (cause.code, cause.subject, cause.field) not in said)}))
 
 
 def take_version(slice_: Slice, record: Record, document: NewRecord) -> Record:

@@ -134,5 +134,5 @@ def rewritten_failures(before: Record, now: Record) -> list[str]:
     return [key for key in new if key in old and (old[key] != new[key] or _shown_facts(before) != _shown_facts(now))]
 
 
-def _shown_facts(record: Record) -> tuple[str, State, str]:
-    return record.label, record.state, record.job
+def _shown_facts(record: Record) -> tuple[str, ...]:
+    return record.label, record.state, record.job, record.facts.get("amount", ""), record.facts.get("currency", "")

@@ -181,3 +181,6 @@ class Failure:
     since: datetime
     state: State
     job: str
+    amount: str = ""
+    """Of an invoice or a payment, as in `Record.facts`; "" for what has none."""
+    currency: str = ""

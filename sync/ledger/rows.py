@@ -229,6 +229,8 @@ def failure_row(record: Record, row_key: str, cause: Cause, since: datetime) -> 
         "Since": since,
         "State": record.state.value,
         "Job": record.job,
+        "Amount": record.facts.get("amount", ""),
+        "Currency": record.facts.get("currency", ""),
     }
     return Row(record.place.partition, row_key, values)
 
@@ -240,7 +242,17 @@ def failure_of(place: Place, row: Row) -> Failure:
     since = moment_in(values, "Since")
     assert since is not None
     state = State(text_in(values, "State"))
-    return Failure(place, text_in(values, "Key"), text_in(values, "Label"), cause, since, state, text_in(values, "Job"))
+    return Failure(
+        place=place,
+        key=text_in(values, "Key"),
+        label=text_in(values, "Label"),
+        cause=cause,
+        since=since,
+        state=state,
+        job=text_in(values, "Job"),
+        amount=text_in(values, "Amount"),
+        currency=text_in(values, "Currency"),
+    )
 
 
 def texts_in(values: Mapping[str, Value], name: str) -> dict[str, str]:

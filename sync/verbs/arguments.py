@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from sync.causes import KINDS
+from sync.cause_kinds import KINDS
 from sync.connections.document import STAGES
 from sync.ledger.model import State
 from sync.values import utc_moment
@@ -111,8 +111,9 @@ COMMANDS: Final = (
         "reach both systems and say what fits and what does not",
         "ping contoso",
         "Checks secrets, sign-in, companies and charts, dimension formats, journals, methods of payment, banks, entity sets, accounting "
-        "systems, code groups, policies, and how many documents start_from lets in. A failed check is a line; the others go on. It only "
-        "reads. With --write-check it asks first, and then writes one pending invoice of a cent (AVX-CHECK-...) to D365, says what became "
+        "systems, code groups, a page of every list of AvidXchange against the profile, what AvidXchange can do, policies, and how many "
+        "documents start_from lets in. A failed check is a line; the others go on. It only reads. With --write-check it asks first, and "
+        "then writes one pending invoice of a cent (AVX-CHECK-...) to D365, says what became "
         "of it there, and deletes it: 0 then also means that it was taken and is gone. When it cannot be deleted, it says which to delete.",
         (
             CONNECTION,
@@ -146,7 +147,9 @@ COMMANDS: Final = (
         "failures",
         "what a person has to mend, root causes first",
         "failures contoso --cause vendor-missing",
-        "Grouped by the thing to mend, each with its remedy. Stages that cannot run and poison messages are in it.",
+        "Grouped by the thing to mend: what is wrong, what to do, who can do it, which documents wait and what they come to. First what "
+        "is in D365 already and not as it was; then settings; then vendors, accounts and dimensions; then single documents; last what "
+        "goes on by itself. Stages that cannot run and poison messages are in it.",
         (ANY_CONNECTION, replace(CAUSE, help="only this cause, with every record that it holds up")),
     ),
     Command(

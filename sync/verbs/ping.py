@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from sync.app import App
-from sync.connections.document import Connection
+from sync.connections.document import Company, Connection
 from sync.d365.auth import EntraAuthorizer
 from sync.errors import SyncError
+from sync.ledger.model import Failure, Place
 from sync.verbs.finding import the_connection
 from sync.verbs.lines import Line, Verdict, guarded, look, not_ok, ok
 from sync.verbs.ping_avid import AvidChecks
@@ -63,9 +64,15 @@ def _lines(app: App, connection: Connection, order: Order | None) -> Iterator[Li
         yield from D365Checks(connection, systems.d365).lines()
     else:
         yield look("D365", "Nothing else of D365 could be checked, because the sign-in does not work.")
-    yield from AvidChecks(connection, systems.avid, app.ports.clock.now().date()).lines()
+    yield from AvidChecks(connection, systems.avid, app.ports.clock.now().date(), partial(_drift, app, connection)).lines()
     if order is not None and d365_answers:
         yield from guarded(PART, lambda: write_check(app, connection, systems.d365, order))
+
+
+def _drift(app: App, connection: Connection, company: Company) -> list[Failure]:
+    """What the runs read back of the company's vendors that was not as sent."""
+    open_cases = app.ledger.failures(Place(connection.id, "vendors", company.id))
+    return [failure for failure in open_cases if failure.cause.code == "drift"]
 
 
 def _secrets(app: App, connection: Connection) -> Iterator[Line]:

@@ -1,27 +1,40 @@
-"""What `ping` asks of AvidXchange (contracts/avidxchange.md §3, §5): sign-in, systems, code groups, policies, first documents."""
+"""What `ping` asks of AvidXchange (contracts/avidxchange.md §3, §5): sign-in, every list, what it can do, first documents, policies."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import Final, get_args
 
 from sync.avid.client import AvidClient
 from sync.avid.models import BadRow, PaymentState
+from sync.avid.models import PaymentKind as PaymentMethodKind
+from sync.avid.rows import read_accounting_system
 from sync.connections.document import Company, Connection, PaymentKind
-from sync.errors import SyncError
+from sync.errors import FixConfiguration, SyncError
+from sync.ledger.model import Failure
 from sync.verbs.lines import Line, guarded, look, not_ok, ok
+from sync.verbs.ping_capabilities import CapabilityChecks
+from sync.verbs.ping_rows import RowChecks
 
 KINDS: Final[tuple[str, ...]] = get_args(PaymentKind)
 
 
-class AvidChecks:
-    """The checks of one customer's AvidXchange. Reads only. `today` is the last day asked for."""
+def _nothing(error: SyncError) -> Iterator[Line]:
+    """Whoever cannot sign in is not asked to try again and again: that can lock an account."""
+    yield not_ok("AvidXchange sign-in", error.sentence)
+    yield look("AvidXchange", "Nothing else of AvidXchange could be checked, because its accounting systems cannot be read.")
 
-    def __init__(self, connection: Connection, avid: AvidClient, today: date) -> None:
+
+class AvidChecks:
+    """The checks of one customer's AvidXchange. Reads only. `today` is the last day asked for; `drift` as in `CapabilityChecks`."""
+
+    def __init__(self, connection: Connection, avid: AvidClient, today: date, drift: Callable[[Company], list[Failure]]) -> None:
         self._connection = connection
         self._avid = avid
         self._today = today
+        self._drift = drift
+        self._rows = RowChecks(connection, avid, today)
 
     def lines(self) -> Iterator[Line]:
         """All of them; a failed one is a line, and the others go on."""
@@ -31,19 +44,35 @@ class AvidChecks:
     def _asked(self) -> Iterator[Line]:
         """What only AvidXchange can answer."""
         try:
-            systems = {system.id: system.name for system in self._avid.accounting_systems()}
-        except SyncError as error:
-            yield not_ok("AvidXchange sign-in", error.sentence)
-            yield look("AvidXchange", "Nothing else of AvidXchange could be checked, because its accounting systems cannot be read.")
+            sample = self._avid.samples.accounting_systems()
+        except FixConfiguration as error:
+            if not error.field.startswith("avidxchange.profile."):
+                yield from _nothing(error)
+                return
+            yield not_ok("accounting systems", error.sentence)
+            yield from self._of_companies(self._connection.companies)
             return
-        yield ok("AvidXchange sign-in", f"{self._connection.avidxchange.host} answers; it has {len(systems)} accounting systems.")
-        yield from self._systems(systems)
-        for company in self._connection.companies:
-            if company.accounting_system in systems:
-                yield from guarded("code groups", partial(self._code_groups, company))
-        for company in self._connection.companies:
-            if company.accounting_system in systems:
-                yield from guarded("start_from", partial(self._invoices, company))
+        except SyncError as error:
+            yield from _nothing(error)
+            return
+        yield ok("AvidXchange sign-in", f"{self._connection.avidxchange.host} answers; it has {len(sample.rows)} accounting systems.")
+        yield from self._rows.accounting_systems(sample)
+        found = [read_accounting_system(row, self._avid.profile) for row in sample.rows]
+        systems = {system.id: system.name for system in found if not isinstance(system, BadRow)}
+        if systems:
+            yield from self._systems(systems)
+        yield from self._of_companies([each for each in self._connection.companies if each.accounting_system in systems or not systems])
+
+    def _of_companies(self, companies: Sequence[Company]) -> Iterator[Line]:
+        """What is asked of each; then the payments, which are the connection's."""
+        for company in companies:
+            yield from guarded("code groups", partial(self._code_groups, company))
+            yield from self._rows.of_company(company)
+        payments = self._rows.payments()
+        yield from payments.lines
+        yield from CapabilityChecks(self._connection, self._avid, self._rows, self._drift, payments.sample).lines()
+        for company in companies:
+            yield from guarded("start_from", partial(self._invoices, company))
         yield from guarded("start_from", self._payments)
 
     def _systems(self, systems: dict[str, str]) -> Iterator[Line]:
@@ -80,7 +109,7 @@ class AvidChecks:
                 continue
             if group.is_required:
                 sentence = f"Company {company.id}: the code group {name} is required on invoices and not mapped."
-                yield not_ok(part, sentence, "Map it in code_groups, or name it in ignored_code_groups.")
+                yield not_ok(part, sentence, f"Map its D365 dimension in code_groups to {name!r}, or name it in ignored_code_groups.")
             else:
                 yield look(part, f"Company {company.id}: the code group {name} is not mapped; its codes never reach D365.")
 
@@ -119,12 +148,16 @@ class AvidChecks:
     def _payments(self) -> Iterator[Line]:
         first = self._connection.start_from.payments
         states: Counter[str] = Counter()
+        unknown: set[str] = set()
         for payment in self._avid.payments(first, self._today):
             if isinstance(payment, BadRow):
                 states["unreadable"] += 1
             elif (payment.payment_date or payment.cleared_date or first) >= first:
                 states[payment.state.value] += 1
+                unknown |= {f"payment_statuses.{payment.status}"} if payment.state is PaymentState.UNKNOWN else set()
+                unknown |= {f"payment_methods.{payment.method}"} if payment.kind is PaymentMethodKind.UNKNOWN else set()
         shown = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
         yield ok("start_from", f"{states.total()} payments since {first} are let in: {shown}.")
-        if states[PaymentState.UNKNOWN]:
-            yield look("start_from", f"{states[PaymentState.UNKNOWN]} payments have a status that is not known: they are parked.")
+        if unknown:
+            sentence = "Some payments have a status or a method that is not known: they are parked."
+            yield look("start_from", sentence, f"Say under avidxchange.profile what these mean: {', '.join(sorted(unknown))}.")

@@ -59,7 +59,8 @@ def _placed(text: str, width: int, column: Column) -> str:
 
 def paragraph(text: str, *, first: str = "", rest: str = "") -> list[str]:
     """The text wrapped, its first line after `first` and the others after `rest`."""
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest or " " * len(first)) or [first.rstrip()]
+    wrapper = textwrap.TextWrapper(WIDTH, initial_indent=first, subsequent_indent=rest or " " * len(first), break_on_hyphens=False)
+    return wrapper.wrap(text) or [first.rstrip()]
 
 
 def money(amount: Decimal) -> str:

@@ -7,8 +7,9 @@ from functools import singledispatch
 from typing import Final
 
 from sync.errors import Bug
-from sync.verbs.case_text import audit_text, failures_text
+from sync.verbs.audit_text import audit_text
 from sync.verbs.connections import Added, Listed, Listing, Removed, Shown
+from sync.verbs.failures_text import failures_text
 from sync.verbs.lines import Line, Verdict
 from sync.verbs.pause import Paused
 from sync.verbs.ping import Ping

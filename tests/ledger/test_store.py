@@ -191,10 +191,10 @@ def test_failures_come_root_causes_first_and_follow_the_record(either: Bench) ->
     first = either.ledger.move(first, WENT_ON, run="r", state=State.PARKED, causes=(EXCEPTION, VENDOR, MAPPING))
     either.ledger.move(second, WENT_ON, run="r", state=State.PARKED, causes=(VENDOR, replace(VENDOR, sentence="said twice")))
     assert [(failure.key, failure.cause) for failure in either.ledger.failures(either.place)] == [
+        ("k1", EXCEPTION),
         ("k1", MAPPING),
         ("k1", VENDOR),
         ("k2", VENDOR),
-        ("k1", EXCEPTION),
     ]
     either.clock.forward(3600)
     changed = replace(MAPPING, sentence="Company x is still not mapped.")

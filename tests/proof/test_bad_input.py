@@ -24,7 +24,7 @@ from sync.ledger.store import Ledger
 from sync.storage.model import Row, Upsert, Value
 from sync.storage.names import CONNECTIONS, RECORD_RETRIES, REPLAYS, STAGE_RUNS
 from tests.proof import place as places
-from tests.proof.virtual import Document, amend, assert_truths_agree, deployed_contoso, deployed_firm, failures, record, run
+from tests.proof.virtual import Document, assert_truths_agree, deployed_contoso, deployed_firm, failures, record, run
 
 HEADERS = "VendorInvoiceHeaders"
 
@@ -78,7 +78,7 @@ def test_a_malformed_document_is_refused_with_the_field_and_what_to_write(name: 
     change, sentence = MALFORMED[name]
     deployment, world = deployed_contoso()
     with pytest.raises(FixConfiguration, match=sentence):
-        amend(deployment, world, change)
+        deployment.amend(world, change)
 
 
 def test_a_malformed_document_in_the_table_is_a_failure_of_its_own_and_the_others_go_on() -> None:
@@ -103,7 +103,7 @@ def test_a_malformed_document_in_the_table_is_a_failure_of_its_own_and_the_other
 
 def test_a_company_that_d365_does_not_have_is_named_and_the_others_go_on() -> None:
     deployment, firm, contoso = two_customers()
-    amend(deployment, firm, lambda document: document["companies"][0].update(id="tqx"))
+    deployment.amend(firm, lambda document: document["companies"][0].update(id="tqx"))
     run(deployment)
     assert compare(contoso).agrees
     named = [failure.cause for failure in stage_failures(deployment, "thornquill") if "tqx" in failure.cause.sentence.lower()]
@@ -111,7 +111,7 @@ def test_a_company_that_d365_does_not_have_is_named_and_the_others_go_on() -> No
     assert all("companies" in cause.field or "companies" in cause.sentence for cause in named), [cause.sentence for cause in named]
     assert not any(row["dataAreaId"] == "tqe" and not str(row["HeaderReference"]).startswith("HAND") for row in firm.d365.rows(HEADERS))
 
-    amend(deployment, firm, lambda document: document["companies"][0].update(id="tqe"))
+    deployment.amend(firm, lambda document: document["companies"][0].update(id="tqe"))
     run(deployment)
     assert_truths_agree(deployment)
     assert stage_failures(deployment, "thornquill") == []

@@ -17,7 +17,6 @@ from sync.errors import FixConfiguration
 from sync.ledger.model import State
 from tests.proof.virtual import (
     Document,
-    amend,
     assert_truths_agree,
     codes_of,
     deployed_contoso,
@@ -52,7 +51,7 @@ def starting(invoices: date, payments: date) -> tuple[Deployment, World]:
         document["start_from"] = {"invoices": invoices.isoformat(), "payments": payments.isoformat()}
 
     deployment, world = deployed_contoso()
-    amend(deployment, world, change)
+    deployment.amend(world, change)
     run(deployment)
     run(deployment)
     return deployment, world

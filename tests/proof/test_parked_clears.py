@@ -12,7 +12,7 @@ from sandbox.d365.table import Row
 from sandbox.simulator.deployment import Deployment
 from sandbox.worlds.contoso import SYSTEM
 from sandbox.worlds.model import World
-from tests.proof.virtual import Document, amend, codes_of, deployed_contoso, run, writes
+from tests.proof.virtual import Document, codes_of, deployed_contoso, run, writes
 
 HEADERS, PAYMENT_LINES = "VendorInvoiceHeaders", "VendorPaymentJournalLines"
 INVOICE, NUMBER, PAYMENT = 9001, "AO-20417", 8001
@@ -86,8 +86,8 @@ def settings(cause: str, bad: Callable[[Document], None], good: Callable[[Docume
     """The connection document is wrong for a while."""
     return Kind(
         cause,
-        lambda deployment, world: amend(deployment, world, bad),
-        lambda deployment, world: amend(deployment, world, good),
+        lambda deployment, world: deployment.amend(world, bad),
+        lambda deployment, world: deployment.amend(world, good),
     )
 
 

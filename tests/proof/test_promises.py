@@ -22,7 +22,6 @@ from sandbox.worlds.model import WRITE, World
 from sync.engine import schedule
 from sync.settings import TIMERS
 from tests.proof.virtual import (
-    amend,
     assert_truths_agree,
     deployed_contoso,
     deployed_firm,
@@ -150,7 +149,7 @@ def test_schedules_are_in_the_settings() -> None:
     assert {function.text("schedule") for function in timers} == {f"%{name}%" for name in TIMERS}
 
     deployment, world = deployed_contoso()
-    amend(deployment, world, lambda document: document.update(schedules={"vendors": {"every_minutes": 30}}))
+    deployment.amend(world, lambda document: document.update(schedules={"vendors": {"every_minutes": 30}}))
     app = run(deployment)
     deployment.clock.advance(minutes=10)
     assert schedule.tick(app, "vendors") == []
@@ -158,7 +157,7 @@ def test_schedules_are_in_the_settings() -> None:
     assert schedule.tick(app, "vendors") == ["contoso"]
 
     quiet = {"from_hour": deployment.clock.now().hour, "until_hour": deployment.clock.now().hour + 2}
-    amend(deployment, world, lambda document: document.update(schedules={"quiet_hours": quiet}))
+    deployment.amend(world, lambda document: document.update(schedules={"quiet_hours": quiet}))
     deployment.clock.advance(minutes=40)
     assert schedule.tick(app, "invoices") == []
     deployment.clock.advance(hours=2)

@@ -1,7 +1,6 @@
 """What the proofs in virtual time share: a firm or Contoso deployed in-process, whole cycles, and a look at ledger and storage."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from sandbox.avid import AvidSwitches
@@ -63,16 +62,6 @@ def finish(deployment: Deployment, app: App) -> None:
         assert wait <= LONGEST_WAIT
         deployment.clock.advance(seconds=max(0.0, wait))
         drain(deployment, app)
-
-
-def amend(deployment: Deployment, world: World, change: Callable[[Document], None]) -> None:
-    """Change the stored connection document."""
-    connections = deployment.worker().connections
-    stored = connections.read(world.connection["id"])
-    assert stored is not None
-    document = json.loads(stored.text)
-    change(document)
-    connections.put(json.dumps(document))
 
 
 def places_of(deployment: Deployment) -> list[Place]:

@@ -1,30 +1,14 @@
-"""A host that serves invoice images, and remembers what it was asked with."""
+"""A host of invoice images on the firm's network."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from sandbox.web import Request, Response
+from sandbox.images import PDF, ImageHost
 from sandbox.worlds.model import ExpectedInvoice
 from tests.support.deliveries import Firm
 
+__all__ = ["HOST", "PDF", "ImageHost", "give_image", "mounted"]
+
 HOST = "images.avid.example"
-PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n"
-
-
-@dataclass
-class ImageHost:
-    """Answers by path; an unknown one is 404."""
-
-    answers: dict[str, Response] = field(default_factory=dict)
-    requests: list[Request] = field(default_factory=list)
-
-    def handle(self, request: Request) -> Response:
-        """See `sandbox.web.System`."""
-        self.requests.append(request)
-        return self.answers.get(request.path, Response(404, {"content-length": "0"}))
-
-    def serve(self, path: str, data: bytes, status: int = 200) -> None:
-        """What a path answers."""
-        self.answers[path] = Response(status, {"content-type": "application/octet-stream"}, data)
 
 
 def mounted(firm: Firm) -> ImageHost:

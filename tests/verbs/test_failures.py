@@ -35,10 +35,13 @@ def test_what_one_thing_holds_up_is_one_group_and_its_cause_lists_all(desk: Desk
     add_alike(desk, gone(desk), 5)
     desk.cycle()
     short = desk.call("failures", ID).out
-    assert "Vendor does not exist in D365 (vendor-missing, 6 records)" in short
-    assert "vendor GONE-700004 in tqn: 6 records since" in short
+    amount = 6 * desk.world.avid.invoice(gone(desk)).gross
+    assert f"The vendor does not exist in D365: 6 cases, {amount:,.2f} CAD [vendor-missing]" in short
+    assert f"  vendor GONE-700004 in tqn: 6 cases, {amount:,.2f} CAD since" in short
     assert "    - and 3 more\n" in short
-    assert "→ Create the vendor in D365, or correct the vendor on the invoice in AvidXchange." in short
+    assert "  To do: Create the vendor in this company in D365, or correct the vendor in AvidXchange." in short
+    assert "  Who:   whoever keeps vendors, accounts and dimensions in D365" in short
+    assert "== Vendors, accounts and dimension values" in short
     whole = desk.call("failures", ID, "--cause", "vendor-missing", "--json").document
     assert [len(group["examples"]) for group in whole["groups"]] == [6]
 
@@ -48,7 +51,7 @@ def test_a_stage_that_cannot_run_and_a_poison_message_are_in_it(desk: Desk) -> N
     desk.cycle()
     keep_poison(desk.works, "stage-runs", encode(new_run(desk.works, ID, "vendors")))
     codes = [group["code"] for group in desk.call("failures", ID, "--json").document["groups"]]
-    assert codes == ["poison", "stage-failed", "stage-failed", "stage-failed"]
+    assert codes == ["stage-failed", "stage-failed", "stage-failed", "poison"]
 
 
 def test_a_message_of_no_connection_is_shown_among_all(desk: Desk) -> None:

@@ -102,7 +102,7 @@ def test_a_customer_that_fits(desk: Desk) -> None:
     before = desk.storage_versions()
     seen = desk.call("ping", ID)
     assert seen.code == 0, seen.out
-    assert "thornquill fits: 35 ok, 0 to look at, 0 not ok." in seen.out
+    assert "thornquill fits: 55 ok, 0 to look at, 0 not ok." in seen.out
     assert "Company tqe: 4 invoices in 2 batches closed since 2026-02-05 are let in." in seen.out
     assert "8 payments since 2026-02-05 are let in: 1 issued, 6 settled, 1 voided." in seen.out
     assert desk.writes() == 0

@@ -62,7 +62,12 @@ class InvoiceCheck:
     def _vendor(self) -> Vendor | None:
         account = self._invoice.vendor_id
         if not account:
-            self._park("field-missing", self._name, f"{self._name} names no vendor of the ERP.", "BuyerVendor.VendorExternalSystemID")
+            self._park(
+                "field-missing",
+                self._name,
+                f"{self._name} (AvidXchange id {self._invoice.id}) names no vendor of D365.",
+                "BuyerVendor.VendorExternalSystemID",
+            )
             return None
         vendor = self._books.reference.vendor(account)
         if vendor is None:
@@ -76,9 +81,10 @@ class InvoiceCheck:
         return vendor
 
     def _required_fields(self) -> None:
-        for field, value in (("Number", self._invoice.number), ("InvoiceDate", self._invoice.invoice_date)):
+        fields = (("Number", "number", self._invoice.number), ("InvoiceDate", "invoice date", self._invoice.invoice_date))
+        for field, called, value in fields:
             if not value:
-                self._park("field-missing", self._name, f"{self._name} (id {self._invoice.id}) has no {field}.", field)
+                self._park("field-missing", self._name, f"{self._name} (AvidXchange id {self._invoice.id}) has no {called}.", field)
 
     def _currency(self, vendor: Vendor | None) -> None:
         usual = {self._books.company.currency, *([vendor.currency] if vendor and vendor.currency else [])}
@@ -244,7 +250,7 @@ def total_causes(invoice: AvidInvoice, name: str) -> list[Cause]:
     """There are lines, they add up to the invoice to the cent, and nothing has fractions of a cent. `name` is what a person calls it."""
     lines = invoice.distributions
     if not lines:
-        return [Cause("no-lines", name, f"{name} has no distributions.", "Distributions")]
+        return [Cause("no-lines", name, f"{name} has no lines.", "Distributions")]
     causes = [
         Cause("field-invalid", name, f"{name}: the amount {amount} has fractions of a cent.", "Amount")
         for amount in (invoice.gross, *(line.amount for line in lines))

@@ -20,6 +20,8 @@ from sync.values import digest, key_digest, money_text, start_of, utc_moment, ut
 CHUNK: Final = 200
 """Invoices held in memory together; a batch can have 5,000."""
 WATERMARK: Final = "watermark"
+NOUNS: Final = {"invoices": "invoice", "closed batches": "closed batch"}
+"""One of a list."""
 
 
 def place_of(slice_: Slice, company: Company) -> Place:
@@ -97,8 +99,10 @@ class Reading:
         )
 
     def _bad_document(self, bad: BadRow, guid: str) -> NewRecord:
-        cause = Cause("field-invalid", f"{bad.resource} {bad.id or '(no id)'}", bad.sentence, bad.field)
-        return self._parked(bad.resource, bad.id or digest(bad.raw), bad.raw, cause, guid)
+        what = NOUNS.get(bad.resource, bad.resource)
+        sentence = f"The {what} with the id {bad.id or '(none)'} cannot be read as AvidXchange gives it: {bad.sentence}."
+        cause = Cause("field-invalid", f"{what} {bad.id or '(no id)'}", sentence, bad.field)
+        return self._parked(what, bad.id or digest(bad.raw), bad.raw, cause, guid)
 
     def _undated(self, batch: ClosedBatch) -> NewRecord:
         cause = Cause(

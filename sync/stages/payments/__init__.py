@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sync.avid.models import BadRow, PaymentState
+from sync.avid.models import BadRow
 from sync.avid.rows import parse_payment
 from sync.causes import Cause
 from sync.d365.wire import GIVEN_BY_D365, write_json
@@ -15,8 +15,9 @@ from sync.errors import FixData
 from sync.ledger.model import NewRecord, Place, Record, State
 from sync.stages.payments.books import Books
 from sync.stages.payments.checks import PaymentCheck
-from sync.stages.payments.discovery import PaymentReading, payment_document
+from sync.stages.payments.discovery import PaymentReading, payment_document, unreadable
 from sync.stages.payments.journals import JournalBook
+from sync.stages.payments.moves import causes_of_moves
 from sync.stages.payments.plan import PaymentPlan
 from sync.stages.payments.readback import differences
 from sync.stages.payments.settlements import MARKED_ELSEWHERE, LateSettlements, SettlementsPiece
@@ -36,7 +37,6 @@ from sync.values import digest
 
 NAME: Final = "payments"
 AFTER: Final = ("vendors",)
-MOVED_BACK: Final = frozenset({PaymentState.VOIDED, PaymentState.ERROR, PaymentState.UNKNOWN, PaymentState.PENDING, PaymentState.IN_FLIGHT})
 
 
 class Payments:
@@ -82,12 +82,12 @@ class Payments:
             sentence = f"AvidXchange lists payment {known.id} no longer, so it is not written."
             return Park((Cause("payment-status", f"payment {known.id}", sentence, "PaymentId"),))
         if isinstance(current, BadRow):
-            return Park((Cause("field-invalid", f"payment {known.id}", current.sentence, current.field),))
+            return Park((unreadable(current),))
         if digest(current.substance) != record.version:
             return Newer(payment_document(current, now))
         complete = self._slice.systems.avid.with_remittances(current)
         if isinstance(complete, BadRow):
-            return Park((Cause("field-invalid", f"payment {known.id}", complete.sentence, complete.field),))
+            return Park((unreadable(complete),))
         verdict = PaymentCheck(Books(self._slice, self._target), complete, now, record.created_at).verdict()
         if isinstance(verdict, Ready) and verdict.facts["mixed"]:
             self._slice.report.count("dimensions_mixed")
@@ -166,17 +166,8 @@ class Payments:
 
     def changed(self, record: Record, document: NewRecord) -> tuple[Cause, ...]:
         """Any later move of a written payment but its settlement is for a person, saying whether its journal is posted."""
-        payment = parse_payment(document.text, self._slice.systems.avid.profile)
-        old, new = record.facts, document.facts
-        moved = [f"{name} {old.get(name, '')} → {new.get(name, '')}" for name in ("amount", "method") if old.get(name) != new.get(name)]
-        if payment.state in MOVED_BACK:
-            moved.append(f"status → {payment.status}")
-        if not moved:
-            return ()
-        posted = "posted" if record.state is State.POSTED else "not posted"
-        journal = record.progress.get(JOURNAL, "")
-        sentence = f"{record.label} moved in AvidXchange after it was written ({', '.join(moved)}); its journal {journal} is {posted}."
-        return (Cause("payment-reversed", record.label, sentence),)
+        profile = self._slice.systems.avid.profile
+        return causes_of_moves(record, document, parse_payment(document.text, profile), profile)
 
     def close(self) -> None:
         """Nothing is acknowledged for payments."""

@@ -105,9 +105,8 @@ class PaymentCheck:
     def _status(self) -> None:
         payment = self.payment
         if payment.state is PaymentState.ERROR:
-            reasons = "; ".join(f"{reason.id} {reason.description}".strip() for reason in payment.exceptions) or "no reason given"
             code = "payment-error-clears" if payment.clears_by_itself else "payment-error"
-            self._park(code, self._name, f"{self._name}: AvidXchange reports an error: {reasons}.", "Status")
+            self._park(code, self._name, f"{self._name}: AvidXchange reports an error: {reasons_text(payment)}.", "Status")
         elif payment.state is PaymentState.UNKNOWN:
             self._park("payment-status", f"status {payment.status}", f"{self._name} has the unknown status {payment.status!r}.", "Status")
 
@@ -132,13 +131,14 @@ class PaymentCheck:
             self._park(
                 "not-mapped",
                 f"payment method {self.payment.method}",
-                f"{self._name}: the method {self.payment.method!r} is not known.",
-                "PaymentMethod",
+                f"{self._name}: the payment method {self.payment.method!r} is not known; "
+                f"say what kind it is under avidxchange.profile: payment_methods.{self.payment.method}.",
+                "avidxchange.profile.payment_methods",
             )
             return None
         method = {str(name): value for name, value in company.payment_methods.items()}.get(kind.value)
         if method is None:
-            sentence = f"{self._name}: company {company.id} maps no {kind.value}; add it under companies.payment_methods."
+            sentence = f"{self._name}: company {company.id} does not say under companies.payment_methods what {kind.value} is in D365."
             self._park("not-mapped", f"payment method {kind.value} of company {company.id}", sentence, "companies.payment_methods")
         return method
 
@@ -171,9 +171,8 @@ class PaymentCheck:
         account = self.payment.payee_id
         vendor = self.books.reference(company).vendor(account) if account else None
         if vendor is None:
-            self._park(
-                "vendor-missing", f"vendor {account}", f"{self._name}: vendor {account or '(none)'} does not exist in company {company.id}."
-            )
+            what = f"vendor {account} does not exist in company {company.id}" if account else "it names no vendor of D365"
+            self._park("vendor-missing", f"vendor {account or '(none)'}", f"{self._name}: {what}.")
         return vendor
 
     # --- settlements -------------------------------------------------------------------------------------------------------------
@@ -228,7 +227,7 @@ class PaymentCheck:
         if self.books.connection.policies.settlement is not Settlement.MARKED_INVOICE:
             return
         if len(self.payment.remittances) > 1 or item.discount or item.gross != row.remaining:
-            sentence = f"{self._name}: MarkedInvoice settles one whole invoice without discount; {name} would take a settlement row."
+            sentence = f"{self._name}: {name} is paid in part, with others or less a discount; here a payment settles one whole invoice."
             self._park("settlement-mode", self._name, sentence, "policies.settlement")
 
     # --- dimensions --------------------------------------------------------------------------------------------------------------
@@ -251,7 +250,7 @@ class PaymentCheck:
         self._mixed.append(name)
         policy = self.books.connection.policies.mixed_dimensions
         if policy is MixedDimensions.PARK:
-            sentence = f"{self._name} pays distributions of different {name}: {', '.join(sorted(weights))}."
+            sentence = f"{self._name} pays invoice lines of different {name}: {', '.join(sorted(weights))}."
             self._park("dimensions-mixed", self._name, sentence, name)
         return max(sorted(weights), key=lambda value: weights[value]) if policy is MixedDimensions.LARGEST else ""
 
@@ -294,6 +293,11 @@ class PaymentCheck:
 
     def _park(self, code: str, subject: str, sentence: str, field: str = "") -> None:
         self._causes.append(Cause(code, subject, sentence, field))
+
+
+def reasons_text(payment: AvidPayment) -> str:
+    """Why AvidXchange reports an error, as it says it."""
+    return "; ".join(f"{reason.description} (reason {reason.id})".strip() for reason in payment.exceptions) or "it gives no reason"
 
 
 def amount_causes(payment: AvidPayment) -> list[Cause]:

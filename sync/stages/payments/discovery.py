@@ -84,7 +84,7 @@ class PaymentReading:
             facts={},
             state=State.PARKED,
             due=ON_REQUEST,
-            causes=(Cause("field-invalid", f"payment {source_id}", bad.sentence, bad.field),),
+            causes=(unreadable(bad),),
         )
 
     def move_watermark(self, started: datetime) -> None:
@@ -94,6 +94,12 @@ class PaymentReading:
         progress = self._slice.progress.progress(self._place.connection, self._place.stage, self._place.company)
         checkpoint = {**json.loads(progress.checkpoint or "{}"), WATERMARK: utc_text(started)}
         self._slice.progress.save(replace(progress, checkpoint=json.dumps(checkpoint)))
+
+
+def unreadable(bad: BadRow) -> Cause:
+    """A payment that cannot be read."""
+    sentence = f"The payment with the id {bad.id or '(none)'} cannot be read as AvidXchange gives it: {bad.sentence}."
+    return Cause("field-invalid", f"payment {bad.id or '(no id)'}", sentence, bad.field)
 
 
 def payment_document(payment: AvidPayment, now: datetime) -> NewRecord:

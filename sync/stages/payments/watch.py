@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from sync.causes import Cause
 from sync.engine.delivery import Noticed, Posted
 from sync.ledger.model import Record
+from sync.stages.payments.moves import restated
 from sync.stages.payments.target import JOURNAL, PaymentTarget
 
 
@@ -33,7 +34,7 @@ class Watch:
         for record in self._records:
             journal = record.progress.get(JOURNAL, "")
             if record.progress.get("posted") or self._is_posted(journal):
-                yield Posted(record, f"Posted in D365 with journal {journal or '(unknown)'}.")
+                yield Posted(record, f"Posted in D365 with journal {journal or '(unknown)'}.", restated(record))
             elif (journal, record.source_id) in there:
                 yield Noticed(record, f"Its line in journal {journal} is there.", _others(record))
             else:
@@ -48,7 +49,7 @@ class Watch:
     def _gone(self, record: Record, journal: str) -> Posted | Noticed:
         """Not in its journal any more: moved and posted elsewhere, or deleted."""
         if self._target.paid(self._company, record.source_id):
-            return Posted(record, "Posted in D365 with another journal.")
+            return Posted(record, "Posted in D365 with another journal.", restated(record))
         sentence = f"{record.label}: its line in journal {journal} is neither there nor posted in D365 any more; it is not written again."
         return Noticed(record, sentence, (*_others(record), Cause("written-gone", record.label, sentence, "JournalBatchNumber")))
 

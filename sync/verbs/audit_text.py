@@ -1,54 +1,10 @@
-"""Failures and audit trails as the lines that a person reads."""
+"""Audit trails as the lines that a person reads."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping
 
 from sync.ledger.model import NO_COMPANY
 from sync.verbs.audit import Audit, AuditStep, Life
-from sync.verbs.failures import Failures, Group
-from sync.verbs.tables import Column, counted, moment, paragraph, table
-
-SUBJECTS: Final = 5
-"""Things to mend that are shown of one cause, unless that cause was asked for."""
-
-
-def failures_text(result: Failures) -> list[str]:
-    """Cause by cause with its remedy once, under it the things to mend, each with some of the records that it holds up."""
-    if not result.groups:
-        return ["Nothing fails: no record is parked, no stage is stuck, no message is poison."]
-    by_code: dict[str, list[Group]] = {}
-    for group in result.groups:
-        by_code.setdefault(group.code, []).append(group)
-    things = counted(len(result.groups), "thing")
-    head = f"{counted(result.records, 'record')} held up by {things} to mend, root causes first."
-    most = len(result.groups) if result.cause else SUBJECTS
-    return [head, *(line for groups in by_code.values() for line in ("", *_cause(groups, most)))]
-
-
-def _cause(groups: Sequence[Group], most: int) -> list[str]:
-    first, held = groups[0], counted(sum(group.count for group in groups), "record")
-    lines = paragraph(f"{first.title} ({first.code}, {held})") + paragraph(f"→ {first.remedy}", first="  ", rest="    ")
-    for group in groups[:most]:
-        lines += _subject(group)
-    if len(groups) > most:
-        lines.append(f"  and {counted(len(groups) - most, 'more thing')}: python -m sync failures {first.connection} --cause {first.code}")
-    return lines
-
-
-def _subject(group: Group) -> list[str]:
-    """One thing to mend. What holds up one record only needs no heading of its own: the record's sentence says it."""
-    lines, indent = list[str](), "  "
-    if group.count > 1:
-        companies = ", ".join(company for company in group.companies if company != NO_COMPANY)
-        where = f" in {companies}" if companies else ""
-        lines = paragraph(f"{group.subject}{where}: {counted(group.count, 'record')} since {moment(group.since)}", first="  ")
-        indent = "    "
-    for example in group.examples:
-        company = "" if example.company == NO_COMPANY else f" {example.company}"
-        where = f"{example.connection} {example.stage}{company}, {example.state}"
-        lines += paragraph(f"{example.label} ({where}): {example.sentence}", first=f"{indent}- ")
-    left = group.count - len(group.examples)
-    return [*lines, f"{indent}- and {left:,} more"] if left > 0 else lines
+from sync.verbs.tables import Column, moment, paragraph, table
 
 
 def audit_text(result: Audit) -> list[str]:
