@@ -5,6 +5,7 @@
     python3 dev.py check [pytest ...]  lint, types and the fast tests, under a minute
     python3 dev.py sandbox             the sandbox alone, for trying things by hand
     python3 dev.py simulate [...]      the whole connector in virtual time, with faults, from seeds (--help tells more)
+    python3 dev.py chaos [--seed S]    real workers killed, frozen, cut off, on spoilt storage: do both systems agree in the end?
     python3 dev.py bench               how fast a crawl is, as a ratio to a bare loop over the same pages
     python3 dev.py load                sizes, 200 connections at once, and outages, as a table
     python3 dev.py setup               only make or renew the environment
@@ -117,6 +118,10 @@ def command_load(_: Interpreter, arguments: list[str]) -> int:
     return run_in_venv("python", "-m", "bench.load", *arguments)
 
 
+def command_chaos(_: Interpreter, arguments: list[str]) -> int:
+    return run_in_venv("python", "-m", "sandbox.chaos", *arguments)
+
+
 def command_setup(interpreter: Interpreter, _: list[str]) -> int:
     print(f"Ready: {VENV.relative_to(ROOT)} with {interpreter.name}.")
     return 0
@@ -135,6 +140,7 @@ COMMANDS: dict[str, Callable[[Interpreter, list[str]], int]] = {
     "simulate": command_simulate,
     "bench": command_bench,
     "load": command_load,
+    "chaos": command_chaos,
     "setup": command_setup,
     "lock": command_lock,
 }

@@ -57,6 +57,10 @@ class Network:
         self.exchanges: list[Exchange] = []
         self.refused: list[tuple[str, str]] = []
         """(method, host or URL) of what was asked of hosts that nobody plays: in a healthy run there is none."""
+        self.is_cut = False
+        """Nobody gets through: connections are refused, and requests on open ones are lost before they arrive."""
+        self.on_connect: Callable[[str], None] = lambda _: None
+        """Called with the host whenever a client opens a connection; the client waits until it returns."""
         self._systems: dict[str, System] = dict(systems or {})
         self._interpreters: dict[str, Interpreter] = {}
         self._late: list[_Late] = []
@@ -78,8 +82,9 @@ class Network:
         """A client opens a connection. Raises ConnectionFault (refused) for an unknown host or by plan."""
         if not self.knows(host):
             self._refuse("CONNECT", host)
-        if self.faults.take_connect(host.lower()) is not None:
+        if self.is_cut or self.faults.take_connect(host.lower()) is not None:
             raise ConnectionFault("refused")
+        self.on_connect(host.lower())
 
     def dispatch(self, request: Request) -> Response:
         """Answer one request. Raises ConnectionFault when the client gets no whole reply, or none at all."""
@@ -90,6 +95,8 @@ class Network:
         return turned_back(self._dispatch(plain))
 
     def _dispatch(self, request: Request) -> Response:
+        if self.is_cut:
+            raise ConnectionFault("reset")
         self.settle()
         system = self._systems.get(request.host.lower())
         if system is None:

@@ -16,6 +16,7 @@ from typing import Self
 from sandbox import hosts
 from sandbox.avid.dialect import Dialect
 from sandbox.azurite import Azurite
+from sandbox.azurite.forwarder import Forwarder
 from sandbox.entra import Entra, ManagedIdentity
 from sandbox.network import Network
 from sandbox.tls import Sandbox
@@ -41,16 +42,21 @@ def utc_now() -> datetime:
 class Place:
     """Everything around the app. `environment` is what its processes are started with; nothing in it is known to the app's code.
 
-    `dialect` is what the customers' AvidXchange speaks; None: the shipped one.
+    `dialect` is what the customers' AvidXchange speaks; None: the shipped one. `forwarded`: they reach the storage by way of `forwarder`,
+    where things can go wrong. `storage` is the connection string past that.
     """
 
-    def __init__(self, *, every_seconds: int = 300, dialect: Dialect | None = None) -> None:
+    def __init__(self, *, every_seconds: int = 300, dialect: Dialect | None = None, forwarded: bool = False) -> None:
         self.dialect = dialect
         self.entra = Entra(utc_now)
         self.network = Network(utc_now, {hosts.LOGIN: self.entra})
         self.vault = Vault(VAULT, OPERATOR_TENANT, self.entra, utc_now)
         self.worlds: dict[str, World] = {}
         self.environment: dict[str, str] = {}
+        self.sandbox = Sandbox(self.network, ManagedIdentity(self.entra, OPERATOR_TENANT, IDENTITY))
+        self.storage = ""
+        self._forwarded = forwarded
+        self._forwarder: Forwarder | None = None
         self._every_seconds = every_seconds
         self._stack = ExitStack()
 
@@ -58,17 +64,20 @@ class Place:
         self.network.mount(self.vault.host, self.vault)
         self.vault.allow(IDENTITY)
         self.vault.set(AUDIT_KEY, f"k1:{base64.b64encode(os.urandom(32)).decode()}")
-        sandbox = self._stack.enter_context(Sandbox(self.network, ManagedIdentity(self.entra, OPERATOR_TENANT, IDENTITY)))
+        self._stack.enter_context(self.sandbox)
         azurite = self._stack.enter_context(Azurite())
-        ensure(open_storage(connection_string=azurite.connection_string))
+        self.storage = azurite.connection_string
+        ensure(open_storage(connection_string=self.storage))
+        if self._forwarded:
+            self._forwarder = self._stack.enter_context(Forwarder(azurite))
         schedule = f"*/{self._every_seconds} * * * * *" if self._every_seconds < 60 else "0 */5 * * * *"
         self.environment = {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP", "TMP")},
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
-            **sandbox.environment(),
-            **sandbox.identity_environment(),
-            **azurite.env(),
+            **self.sandbox.environment(),
+            **self.sandbox.identity_environment(),
+            "AzureWebJobsStorage": self._forwarder.connection_string if self._forwarder else self.storage,
             "KEY_VAULT_URL": f"https://{self.vault.host}",
             "AUDIT_KEY_SECRET": AUDIT_KEY,
             **{f"SYNC_TIMER_{name}": schedule for name in TIMERS},
@@ -77,6 +86,13 @@ class Place:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
+
+    @property
+    def forwarder(self) -> Forwarder:
+        """The way to the storage that can be spoilt. RuntimeError when the place has none."""
+        if self._forwarder is None:
+            raise RuntimeError("This place has no forwarder: make it with Place(forwarded=True), and use it in a `with` block.")
+        return self._forwarder
 
     def mount(self, world: World) -> None:
         """Let a customer's systems answer, and put the customer's secrets into the vault."""
@@ -93,10 +109,17 @@ class Place:
         """The customer's connection document, as JSON text."""
         return json.dumps(customer_document(world, self.dialect, **policies), default=str)
 
-    def start_runner(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """The app under the local runner, in a process of its own."""
+    def start_runner(self, *arguments: str, log: Path | None = None, **settings: str) -> subprocess.Popen[bytes]:
+        """The app under the local runner, in a process of its own, with further settings.
+
+        With a `log` it says a line per invocation, and all that it says goes to the end of that file.
+        """
         command = [sys.executable, "-m", "sandbox.runner", "--root", str(ROOT), *arguments]
-        return subprocess.Popen(command, env=self.environment, cwd=ROOT)
+        environment = {**self.environment, **settings}
+        if log is None:
+            return subprocess.Popen(command, env=environment, cwd=ROOT)
+        with log.open("ab") as file:
+            return subprocess.Popen([*command, "--verbose"], env=environment, cwd=ROOT, stdout=file, stderr=file)
 
     def sync(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`python -m sync …` as a person would call it."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sync.errors import Bug, FixConfiguration, StorageConflict
 from sync.ports import Clock
-from sync.storage.limits import check_append, check_commit, check_message, in_order
+from sync.storage.limits import check_append, check_commit, check_etag, check_message, in_order
 from sync.storage.model import Blob, Change, Delete, Insert, Replace, Row, Upsert, Value
 
 PAGE = 1000
@@ -134,6 +134,14 @@ class LocalTables:
         self._storage.after(operation)
         return etags
 
+    def time(self, table: str) -> datetime:
+        """The time of the storage's clock, in whole seconds."""
+        operation = Operation("tables", "time", table)
+        self._storage.before(operation)
+        self._known(table)
+        self._storage.after(operation)
+        return self._storage.clock.now().replace(microsecond=0)
+
     def partitions(self, table: str) -> list[str]:
         """The names of the partitions that were ever used, for a look from outside."""
         return sorted(self._tables[table])
@@ -147,9 +155,12 @@ class LocalTables:
         return (row for partition in self._tables[table].values() for row in partition.rows.values())
 
     def _partition(self, table: str, partition: str) -> Partition:
+        return self._known(table).setdefault(partition, Partition())
+
+    def _known(self, table: str) -> dict[str, Partition]:
         if table not in self._tables:
             raise FixConfiguration(f"There is no table {table}: deploy the infrastructure, or run the local set-up.")
-        return self._tables[table].setdefault(partition, Partition())
+        return self._tables[table]
 
 
 def _key(change: Change) -> str:
@@ -286,6 +297,8 @@ class LocalBlobs:
     def __init__(self, storage: LocalStorage) -> None:
         self._storage = storage
         self._containers: dict[str, dict[str, Blob]] = {}
+        self._logs: set[tuple[str, str]] = set()
+        """The blobs that are appended to; the others are written whole."""
 
     def create(self, name: str) -> None:
         """Make the container; one that exists is fine."""
@@ -301,6 +314,7 @@ class LocalBlobs:
 
     def write(self, container: str, name: str, data: bytes, *, etag: str | None = None) -> str:
         """Write the whole blob under the condition that `etag` says."""
+        check_etag(f"The blob {container}/{name}", etag)
         operation = Operation("blobs", "write", container, name)
         self._storage.before(operation)
         blobs = self._container(container)
@@ -308,6 +322,7 @@ class LocalBlobs:
         if etag is not None and (there.etag if there else "") != etag:
             raise StorageConflict(f"Changed by another worker (container {container}).", exists=etag == "", detail=name)
         blobs[name] = Blob(data, self._storage.next_etag())
+        self._logs.discard((container, name))
         self._storage.after(operation)
         return blobs[name].etag
 
@@ -318,6 +333,9 @@ class LocalBlobs:
         self._storage.before(operation)
         blobs = self._container(container)
         there = blobs.get(name, Blob(b""))
+        if name in blobs and (container, name) not in self._logs:
+            raise Bug(f"Storage does not allow this (container {container}): InvalidBlobType.")
+        self._logs.add((container, name))
         blobs[name] = Blob(there.data + data, self._storage.next_etag())
         self._storage.after(operation)
 

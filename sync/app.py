@@ -18,7 +18,7 @@ from sync.d365.client import D365Client
 from sync.d365.reference import CompanyReference
 from sync.engine.model import Stage, Systems
 from sync.errors import FixConfiguration
-from sync.http.client import Crowd, HttpClient
+from sync.http.client import Crowd, HttpClient, Times
 from sync.http.tokens import Tokens
 from sync.http.transport import RequestsTransport
 from sync.identity import CredentialIdentity
@@ -29,7 +29,7 @@ from sync.ledger.refusals import Refusals
 from sync.ledger.runs import RunStore
 from sync.ledger.seals import Seals
 from sync.ledger.store import Ledger
-from sync.ports import Ports
+from sync.ports import Clock, Ports
 from sync.secrets import Secrets, VaultAuditKeys, VaultSecrets
 from sync.settings import Settings, read_settings
 from sync.stages.registry import every_stage
@@ -100,7 +100,7 @@ class App:
             self.ports,
             self.gates,
             EntraAuthorizer(self.ports, self.gates, self.secrets, self.identity, d365, self._tokens),
-            read_seconds=connection.policies.d365_read_timeout_seconds,
+            times=Times(connection.policies.d365_read_timeout_seconds, connection.policies.write_seconds),
             courtesy_cap=d365.courtesy_requests_per_5_minutes,
             crowd=self._crowd,
         )
@@ -114,11 +114,14 @@ class App:
         )
 
 
-def open_app(environment: Mapping[str, str]) -> App:
-    """The app of this deployment from its app settings. FixConfiguration names what is missing. Sends nothing yet."""
+def open_app(environment: Mapping[str, str], clock: Clock | None = None) -> App:
+    """The app of this deployment from its app settings, by the machine's clock or another. Sends nothing yet.
+
+    FixConfiguration names what is missing.
+    """
     settings = read_settings(environment)
     credential = credential_of(environment, settings)
-    clock, ids, randomness = SystemClock(), SystemIds(), SystemRandomness()
+    clock, ids, randomness = clock or SystemClock(), SystemIds(), SystemRandomness()
     raw = open_storage(connection_string=settings.storage_connection, account=settings.storage_account, credential=credential)
     storage = patient(raw, system_sleep, randomness, ids)
     ports = Ports(

@@ -7,6 +7,7 @@ from threading import Lock
 
 from sync.app import App, open_app
 from sync.engine import housekeeping, retries, runner, schedule
+from sync.engine.clocks import check_clock
 from sync.errors import SyncError
 from sync.logs import bound
 from sync.messages import RecordRetry, Replay, StageRun, decode
@@ -36,45 +37,50 @@ class Process:
                 self._app = open_app(os.environ)
             return self._app
 
+    def ready(self) -> App:
+        """The app of whoever asks, for work. FixConfiguration when the clock of the machine is wrong: then it must not work."""
+        app = self.app()
+        check_clock(app.ports)
+        return app
+
 
 process = Process()
-the_app = process.app
 
 
 def tick(stage: str, *, past_due: bool) -> None:
     """A stage's timer: put a run on the queue for every connection that is due."""
-    due = schedule.tick(the_app(), stage)
+    due = schedule.tick(process.ready(), stage)
     bound(__name__, stage=stage).info("Tick%s: %d due", " (late)" if past_due else "", len(due))
 
 
 def keep_house(*, past_due: bool) -> None:
     """The housekeeping timer."""
-    found = housekeeping.keep_house(the_app())
+    found = housekeeping.keep_house(process.ready())
     counts = ", ".join(f"{len(sentences)} {kind}" for kind, sentences in found.items())
     bound(__name__).info("Housekeeping%s: %s", " (late)" if past_due else "", counts)
 
 
 def run_stage(body: str) -> None:
     """A message of `stage-runs`. FixData when it is not valid."""
-    runner.run_stage(the_app(), decode(StageRun, body))
+    runner.run_stage(process.ready(), decode(StageRun, body))
 
 
 def retry_record(body: str) -> None:
     """A message of `record-retries`. FixData when it is not valid."""
-    retries.retry_record(the_app(), decode(RecordRetry, body))
+    retries.retry_record(process.ready(), decode(RecordRetry, body))
 
 
 def replay(body: str) -> None:
     """A message of `replays`. FixData when it is not valid."""
-    retries.replay(the_app(), decode(Replay, body))
+    retries.replay(process.ready(), decode(Replay, body))
 
 
 def keep_poison(queue: str, body: bytes) -> None:
     """A message of a poison queue, whatever it holds. `queue` is the queue in which it failed."""
-    retries.keep_poison(the_app(), queue, body.decode(errors="backslashreplace"))
+    retries.keep_poison(process.ready(), queue, body.decode(errors="backslashreplace"))
 
 
-def status(opened: Callable[[], App] = the_app) -> tuple[int, str]:
+def status(opened: Callable[[], App] = process.app) -> tuple[int, str]:
     """HTTP status and JSON text, as `python -m sync status --json` shows it. 503 with the sentence when it cannot be told."""
     try:
         found = verbs.status(opened())

@@ -4,6 +4,7 @@ import re
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -82,12 +83,17 @@ class Azurite:
     @property
     def connection_string(self) -> str:
         """What the storage SDKs and the Functions host take to reach all three services."""
-        endpoints = "".join(f"{service}Endpoint={self.endpoint(service)};" for service in SERVICES)
-        return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};{endpoints}"
+        return connection_string({service: self.endpoint(service) for service in SERVICES})
 
     def env(self) -> dict[str, str]:
         """The environment by which a Functions app finds this storage."""
         return {"AzureWebJobsStorage": self.connection_string}
+
+
+def connection_string(endpoints: Mapping[str, str]) -> str:
+    """The connection string of the emulator's account behind these base URLs, by service."""
+    ends = "".join(f"{service}Endpoint={url};" for service, url in endpoints.items())
+    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};{ends}"
 
 
 def wait_for_ports(process: subprocess.Popen[bytes], said: Path) -> dict[str, int]:

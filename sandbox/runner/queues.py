@@ -93,7 +93,14 @@ class QueueListener:
             for held in list(self._held):
                 with held.lock:
                     if not held.done and time.monotonic() - held.renewed_at >= self._visibility / 2:
-                        self._hide(held, self._visibility)
+                        self._renew_one(held)
+
+    def _renew_one(self, held: Held) -> None:
+        """One that cannot be renewed now is tried again at the next look; the others go on."""
+        try:
+            self._hide(held, self._visibility)
+        except AzureError as error:
+            self._say(f"message {held.message.id} could not be kept hidden: {error}")
 
     def _receive(self) -> list[QueueMessage]:
         size = self._rules.batch_size

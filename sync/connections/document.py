@@ -275,6 +275,11 @@ class Policies(Strict):
     deactivation_guard_percent: Annotated[int, Field(ge=0, le=100)] = 5
     deactivation_guard_rows: Annotated[int, Field(ge=0)] = 10
 
+    @property
+    def write_seconds(self) -> float:
+        """What may pass from a claim to its sending, and again until the write begins; with the time-out it fits the settle time."""
+        return (self.unknown_settle_minutes * 60 - self.d365_read_timeout_seconds) / 2
+
     @model_validator(mode="after")
     def _settle_outlives_the_client(self) -> Self:
         if self.unknown_settle_minutes * 60 <= self.d365_read_timeout_seconds:

@@ -241,7 +241,8 @@ class Attempt:
     def _assert_still_fresh(self) -> None:
         """A worker that slept between its claim and its send must not write: another may have looked and decided since."""
         sent_at = self.record.sent_at
-        if sent_at is None or self._now() - sent_at > self._settle_time / 2:
+        freshness = timedelta(seconds=self._slice.connection.policies.write_seconds)
+        if sent_at is None or self._now() - sent_at > freshness:
             raise TryLater(f"{self.record.label} was claimed too long ago to be written now.")
 
     def _refused(self, piece: Piece, causes: tuple[Cause, ...]) -> None:

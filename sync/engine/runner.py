@@ -9,6 +9,7 @@ from sync.causes import Cause
 from sync.connections.document import Connection
 from sync.connections.store import Stored
 from sync.engine.cases import DOCUMENT, RUNS, close_case, open_broken_connection, open_case
+from sync.engine.clocks import check_clock
 from sync.engine.deployment import Deployment
 from sync.engine.model import End, Report, Slice, Stage
 from sync.engine.schedule import new_run, put_and_wait, reason_to_wait
@@ -179,6 +180,7 @@ class _Running:
             self._renew(now)
 
     def _renew(self, now: datetime) -> None:
+        check_clock(self._app.ports)
         self._lease = self._app.leases.renew(self._lease)
         self._renewed_at = now
 

@@ -1,7 +1,7 @@
 """The client that every request of the connector goes through: host binding, gate, sign-in, slots, and the retry decision."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -55,6 +55,18 @@ class Crowd:
         self.pace = Pace()
 
 
+@dataclass(frozen=True)
+class Times:
+    """How long things may take, in seconds.
+
+    `read` is the wait for an answer. A write that has not begun within `write` is not sent any more, however its time went by (a closed
+    gate, a slow connection, a process that stood still): who sends it has to look again. None: it may begin at any time.
+    """
+
+    read: float = READ_SECONDS
+    write: float | None = None
+
+
 class HttpClient:
     """Sends requests of one customer to one host, and to no other (design §3.9).
 
@@ -71,7 +83,7 @@ class HttpClient:
         gates: GateKeeper,
         authorizer: Authorizer | None,
         *,
-        read_seconds: float = READ_SECONDS,
+        times: Times = Times(),
         courtesy_cap: int | None = None,
         crowd: Crowd | None = None,
     ) -> None:
@@ -80,7 +92,7 @@ class HttpClient:
         self._ports = ports
         self._gates = gates
         self._authorizer = authorizer
-        self._read_seconds = read_seconds
+        self._times = times
         self._courtesy_cap = courtesy_cap
         crowd = Crowd() if crowd is None else crowd
         self._slots, self._pace = crowd.slots, crowd.pace
@@ -93,6 +105,8 @@ class HttpClient:
         AnswerTooLarge (a read or an upsert) and OutcomeUnknown (a write that may have landed).
         """
         self._refuse_other_hosts(request.url)
+        if not repeatable and self._times.write is not None:
+            request = replace(request, may_begin=self._only_within(self._times.write))
         attempt, renewed, late_at = 1, False, self._ports.clock.now() + LONGEST_RETRYING
         while True:
             outcome, response = self._exchange(request, attempt)
@@ -131,10 +145,11 @@ class HttpClient:
             )
 
     def _exchange(self, request: HttpRequest, attempt: int) -> tuple[Outcome, HttpResponse | None]:
-        signed = replace(request, headers={**request.headers, **self._credentials()}, read_seconds=self._read_seconds)
+        signed = replace(request, headers={**request.headers, **self._credentials()}, read_seconds=self._times.read)
         slot = self._slot_behind_open_gate()
         was_throttled = False
         try:
+            signed.may_begin()
             response = self._ports.transport.send(signed)
             if response.status == 429:
                 self.throttled(response, attempt)
@@ -144,6 +159,18 @@ class HttpClient:
         finally:
             self._slots.give_back(slot, throttled=was_throttled)
         return response.status, response
+
+    def _only_within(self, seconds: float) -> Callable[[], None]:
+        """What raises TryLater once that many seconds have passed from now."""
+        last = self._ports.clock.now() + timedelta(seconds=seconds)
+
+        def may_begin() -> None:
+            if self._ports.clock.now() > last:
+                raise TryLater(
+                    f"A write to {self.system} could not begin within {seconds:.0f} seconds: it is not sent before another look."
+                )
+
+        return may_begin
 
     def _credentials(self) -> Mapping[str, str]:
         return {} if self._authorizer is None else self._authorizer.headers()

@@ -9,6 +9,7 @@ No error text is taken from the libraries, because some of them quote header val
 
 import ssl
 import threading
+from collections.abc import Callable
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from typing import Final
@@ -20,7 +21,7 @@ from urllib3 import HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from sync.http.wire import HttpRequest, HttpResponse, NotSent, TooLarge, Unclear
+from sync.http.wire import HttpRequest, HttpResponse, NotSent, TooLarge, Unclear, at_any_time
 
 CHUNK_BYTES: Final = 65_536
 NO_BODY: Final = frozenset({204, 304})
@@ -28,9 +29,10 @@ LENGTH: Final = frozenset({"content-length", "transfer-encoding"})
 
 
 class _Progress(threading.local):
-    """Whether the exchange of this thread has begun to write its request."""
+    """The exchange of this thread: whether it has begun to write its request, and what is asked right before it does."""
 
     began = False
+    may_begin: Callable[[], None] = staticmethod(at_any_time)
 
 
 _PROGRESS: Final = _Progress()
@@ -40,6 +42,7 @@ class _Connection(HTTPSConnection):
     """A connection that notes when a request begins to be written; by then it is connected, through the proxy and with TLS."""
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
+        _PROGRESS.may_begin()
         _PROGRESS.began = True
         super().putrequest(method, url, skip_host, skip_accept_encoding)
 
@@ -70,8 +73,9 @@ class RequestsTransport:
         self._threads = threading.local()
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """The answer, whatever its status. Raises NotSent or Unclear."""
+        """The answer, whatever its status. Raises NotSent, Unclear, and what the request's `may_begin` raises."""
         _PROGRESS.began = False
+        _PROGRESS.may_begin = request.may_begin
         try:
             with self._session().request(
                 request.method,

@@ -4,7 +4,7 @@ The split that everything rests on: `NotSent` (nothing of the request reached th
 server may have acted).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -13,9 +13,16 @@ READ_SECONDS: Final = 120.0
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
 
+def at_any_time() -> None:
+    """The request may begin whenever it does."""
+
+
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request. Time-outs in seconds. Header values may hold credentials, so they never show in repr."""
+    """A request. Time-outs in seconds. Header values may hold credentials, so they never show in repr.
+
+    `may_begin` is called when the connection stands and nothing of the request is written yet: what it raises goes up, and nothing is sent.
+    """
 
     method: str
     url: str
@@ -24,6 +31,7 @@ class HttpRequest:
     connect_seconds: float = CONNECT_SECONDS
     read_seconds: float = READ_SECONDS
     max_bytes: int = MAX_BODY_BYTES
+    may_begin: Callable[[], None] = field(default=at_any_time, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

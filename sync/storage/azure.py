@@ -33,11 +33,11 @@ class ClientOptions(TypedDict):
     transport: RequestsTransport
 
 
-def _options() -> ClientOptions:
+def _options(read_seconds: float) -> ClientOptions:
     session = Session()
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=Retry(total=False, redirect=False, raise_on_status=False)))
-    transport = RequestsTransport(session=session, session_owner=False, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
+    transport = RequestsTransport(session=session, session_owner=False, connection_timeout=CONNECT_SECONDS, read_timeout=read_seconds)
     return ClientOptions(retry_total=0, transport=transport)
 
 
@@ -50,27 +50,32 @@ class AzureStorage:
     blobs: AzureBlobs
 
 
-def open_storage(*, connection_string: str = "", account: str = "", credential: TokenCredential | None = None) -> AzureStorage:
-    """The storage account of `connection_string`, or by name with an identity. FixConfiguration when neither is usable. Sends nothing."""
+def open_storage(
+    *, connection_string: str = "", account: str = "", credential: TokenCredential | None = None, read_seconds: float = READ_SECONDS
+) -> AzureStorage:
+    """The storage account of `connection_string`, or by name with an identity. Sends nothing. `read_seconds`: the wait for an answer.
+
+    FixConfiguration when neither is usable.
+    """
     if connection_string:
-        return _by_connection_string(connection_string)
+        return _by_connection_string(connection_string, read_seconds)
     if not account or credential is None:
         raise FixConfiguration(
             "No storage is configured: set AzureWebJobsStorage, or AzureWebJobsStorage__accountName with an identity.", field=SETTING
         )
     return AzureStorage(
-        AzureTables(TableServiceClient(f"https://{account}.table.core.windows.net", credential=credential, **_options())),
-        AzureQueues(QueueServiceClient(f"https://{account}.queue.core.windows.net", credential=credential, **_options())),
-        AzureBlobs(BlobServiceClient(f"https://{account}.blob.core.windows.net", credential=credential, **_options())),
+        AzureTables(TableServiceClient(f"https://{account}.table.core.windows.net", credential=credential, **_options(read_seconds))),
+        AzureQueues(QueueServiceClient(f"https://{account}.queue.core.windows.net", credential=credential, **_options(read_seconds))),
+        AzureBlobs(BlobServiceClient(f"https://{account}.blob.core.windows.net", credential=credential, **_options(read_seconds))),
     )
 
 
-def _by_connection_string(text: str) -> AzureStorage:
+def _by_connection_string(text: str, read_seconds: float) -> AzureStorage:
     try:
         return AzureStorage(
-            AzureTables(TableServiceClient.from_connection_string(text, **_options())),
-            AzureQueues(QueueServiceClient.from_connection_string(text, **_options())),
-            AzureBlobs(BlobServiceClient.from_connection_string(text, **_options())),
+            AzureTables(TableServiceClient.from_connection_string(text, **_options(read_seconds))),
+            AzureQueues(QueueServiceClient.from_connection_string(text, **_options(read_seconds))),
+            AzureBlobs(BlobServiceClient.from_connection_string(text, **_options(read_seconds))),
         )
     except ValueError:
         # Not chained: the SDK's text may quote the connection string, which holds a key.

@@ -7,7 +7,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobServiceClient
 
 from sync.storage.azure_errors import MISSING_HOLDERS, code_of, speaking
-from sync.storage.limits import check_append
+from sync.storage.limits import check_append, check_etag
 from sync.storage.model import Blob
 
 
@@ -39,6 +39,7 @@ class AzureBlobs:
 
     def write(self, container: str, name: str, data: bytes, *, etag: str | None = None) -> str:
         """Write the whole blob under the condition that `etag` says; the new etag."""
+        check_etag(f"The blob {container}/{name}", etag)
         client = self._client(container, name)
         with speaking(f"container {container}"):
             if etag:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final, cast
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
+from azure.core.pipeline import PipelineResponse
+from azure.core.rest import HttpResponse
 from azure.data.tables import EdmType, EntityProperty, TableClient, TableEntity, TableServiceClient, TableTransactionError, UpdateMode
 
-from sync.errors import Bug
+from sync.errors import Bug, TryLater
 from sync.storage.azure_errors import MISSING_HOLDERS, code_of, speaking
 from sync.storage.limits import check_commit
 from sync.storage.model import Change, Delete, Insert, Replace, Row, Upsert, Value
@@ -77,6 +80,24 @@ class AzureTables:
             both = zip(left, answers, strict=True)
             return {change.row.key: str(answer["etag"]) for change, answer in both if not isinstance(change, Delete)}
         return {}
+
+    def time(self, table: str) -> datetime:
+        """The `Date` of an answer; what is asked for is a row that nobody has."""
+        dates: list[str] = []
+
+        def note(answer: PipelineResponse[object, HttpResponse]) -> None:
+            dates.append(answer.http_response.headers.get("Date", ""))
+
+        with speaking(f"table {table}"):
+            try:
+                self._client(table).get_entity("-", "-", raw_response_hook=note)
+            except ResourceNotFoundError as error:
+                if code_of(error) in MISSING_HOLDERS:
+                    raise
+        try:
+            return parsedate_to_datetime(dates[-1]).astimezone(UTC)
+        except ValueError as error:
+            raise TryLater(f"Storage did not tell its time (table {table}).", detail=dates[-1]) from error
 
     def _client(self, table: str) -> TableClient:
         if table not in self._clients:

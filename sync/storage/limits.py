@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from sync.errors import Bug
-from sync.storage.model import Change, Delete, Row, Value
+from sync.storage.model import Change, Delete, Replace, Row, Value
 
 MAX_CHANGES: Final = 100
 MAX_COMMIT_BYTES: Final = 4 * 1024 * 1024
@@ -23,6 +23,10 @@ MAX_APPEND_BYTES: Final = 4 * 1024 * 1024
 ENVELOPE_BYTES: Final = 1024
 """What one change adds to the body of a transaction beside its values and a key outside ASCII (measured: 560 to 630)."""
 
+FIRST_YEAR: Final = 1601
+PROPERTY_NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_]{0,254}")
+RESERVED: Final = frozenset({"PartitionKey", "RowKey", "Timestamp"})
+"""What Table Storage keeps itself in every row."""
 REFUSED_IN_KEYS: Final = re.compile("[/\\\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -51,9 +55,17 @@ def check_commit(table: str, partition: str, changes: Sequence[Change]) -> None:
         check_key(table, key)
         if not isinstance(change, Delete):
             _check_row(table, partition, change.row)
+        if isinstance(change, Replace | Delete):
+            check_etag(f"The row {key!r} of {table}", change.etag if isinstance(change, Delete) else change.row.etag)
         total += weight(change)
     if total > MAX_COMMIT_BYTES:
         raise Bug(f"A commit to {table} has {total} bytes; it takes {MAX_COMMIT_BYTES}.")
+
+
+def check_etag(what: str, etag: str | None) -> None:
+    """Bug for `*`, which stands for any version: a decision rests on the version that was read, or asks for none."""
+    if etag == "*":
+        raise Bug(f"{what} is to be changed in any version; name the version that was read.")
 
 
 def check_key(table: str, key: str) -> None:
@@ -77,6 +89,9 @@ def _check_row(table: str, partition: str, row: Row) -> None:
         raise Bug(f"A commit to partition {partition!r} of {table} holds a row of {row.partition!r}.")
     if len(row.values) > MAX_PROPERTIES:
         raise Bug(f"The row {row.key!r} of {table} has {len(row.values)} properties; it takes {MAX_PROPERTIES}.")
+    for name in row.values:
+        if name in RESERVED or not PROPERTY_NAME.fullmatch(name):
+            raise Bug(f"The row {row.key!r} of {table} has a property {name[:60]!r}; that is no name for one.")
     stored = sum(_check_value(table, row.key, name, value) + utf16_bytes(name) + 8 for name, value in row.values.items())
     if stored > MAX_ROW_BYTES:
         raise Bug(f"The row {row.key!r} of {table} has {stored} bytes; it takes {MAX_ROW_BYTES}.")
@@ -87,6 +102,8 @@ def _check_value(table: str, key: str, name: str, value: Value) -> int:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise Bug(f"{name} of the row {key!r} of {table} is a time without a zone.")
+        if value.year < FIRST_YEAR:
+            raise Bug(f"{name} of the row {key!r} of {table} is before {FIRST_YEAR}; Table Storage knows no such time.")
         return 8
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:

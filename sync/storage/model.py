@@ -70,6 +70,10 @@ class Tables(Protocol):
         """All changes or none (1-100, one per key, one partition). Returns the new etags by row key (deleted keys are absent)."""
         ...
 
+    def time(self, table: str) -> datetime:
+        """The time by the clock of the service that holds the table, UTC, to the second."""
+        ...
+
 
 class Queues(Protocol):
     """Storage queues, sending only: receiving is the platform's."""

@@ -7,6 +7,7 @@ ourselves (design §3, invariant 4).
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 
@@ -113,6 +114,10 @@ class PatientTables:
                 return etags
 
         return self._persistence.call(attempt)
+
+    def time(self, table: str) -> datetime:
+        """See `Tables.time`."""
+        return self._persistence.call(lambda _: self._raw.time(table))
 
     def _ours(self, table: str, partition: str, changes: Sequence[Change], stamp: str) -> Mapping[str, str] | None:
         """The etags when every written row still carries our stamp; None when one does not, or when nothing was written but deletions."""

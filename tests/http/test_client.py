@@ -1,6 +1,6 @@
 """The client that every request goes through."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.simulator.seams import START, VirtualClock
 from sync.errors import AnswerTooLarge, FixConfiguration, OutcomeUnknown, SignInAgain, SyncError, Throttled, TryLater
-from sync.http.client import LONGEST_RETRYING, Crowd, HttpClient
-from sync.http.slots import SUCCESSES_PER_STEP, Slots
+from sync.http.client import LONGEST_RETRYING, Crowd, HttpClient, Times
+from sync.http.slots import CEILING, SUCCESSES_PER_STEP, Slots
 from sync.http.wire import HttpRequest, HttpResponse, NotSent, TooLarge, Unclear
 from tests.http.support import Answer, FunctionTransport, MemoryGates, PlainAuthorizer, always, ports_with, script
 
@@ -32,7 +32,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         ports = ports_with(self.transport, self.clock)
-        self.client = HttpClient(HOST, "D365", ports, self.gates, self.authorizer, read_seconds=90, crowd=Crowd(self.slots))
+        self.client = HttpClient(HOST, "D365", ports, self.gates, self.authorizer, times=Times(90), crowd=Crowd(self.slots))
 
     def get(self) -> HttpResponse:
         return self.client.send(HttpRequest("GET", URL), repeatable=True)
@@ -235,6 +235,49 @@ def test_without_an_authorizer_a_401_is_the_callers() -> None:
     it = bench(UNAUTHORIZED)
     client = HttpClient(HOST, "Entra ID", ports_with(it.transport, it.clock), it.gates, None)
     assert client.send(HttpRequest("POST", URL), repeatable=True) is UNAUTHORIZED
+
+
+# --- writes that come too late --------------------------------------------------------------------------------------------------------
+
+
+class Stopping(PlainAuthorizer):
+    """Signing takes an hour: the process stood still meanwhile."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def headers(self) -> Mapping[str, str]:
+        self._clock.advance(hours=1)
+        return super().headers()
+
+
+def test_a_write_of_a_process_that_stood_still_is_not_sent() -> None:
+    it = bench(OK)
+    ports = ports_with(it.transport, it.clock)
+    client = HttpClient(HOST, "D365", ports, it.gates, Stopping(it.clock), times=Times(write=390))
+    with pytest.raises(TryLater, match="could not begin within 390 seconds"):
+        client.send(HttpRequest("POST", URL), repeatable=False)
+    assert it.transport.sent == []
+    assert client.send(HttpRequest("GET", URL), repeatable=True) is OK, "a read does no harm"
+
+
+def test_a_write_that_was_not_sent_is_tried_again_only_within_its_time() -> None:
+    it = bench(*[NotSent("refused")] * 5)
+    client = HttpClient(HOST, "D365", ports_with(it.transport, it.clock), it.gates, None, times=Times(write=0.5))
+    with pytest.raises(TryLater, match="could not begin"):
+        client.send(HttpRequest("POST", URL), repeatable=False)
+    assert len(it.transport.sent) < 5
+
+
+def test_a_write_that_is_not_sent_gives_its_slot_back() -> None:
+    it = bench(OK)
+    ports = ports_with(it.transport, it.clock)
+    client = HttpClient(HOST, "D365", ports, it.gates, Stopping(it.clock), times=Times(write=390))
+    for _ in range(CEILING):
+        with pytest.raises(TryLater):
+            client.send(HttpRequest("POST", URL), repeatable=False)
+    assert client.send(HttpRequest("GET", URL), repeatable=True) is OK
 
 
 # --- hosts and secrets ----------------------------------------------------------------------------------------------------------------

@@ -5,12 +5,14 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 import trustme
 
+from sync.errors import TryLater
 from sync.http.transport import RequestsTransport
 from sync.http.wire import HttpRequest, NotSent, TooLarge, Unclear
 
@@ -339,6 +341,30 @@ def test_a_kept_connection_that_the_server_resets_as_we_write_is_unclear(start: 
     with pytest.raises(Unclear):
         transport.send(request(server.port, "POST", body=b"{}"))
     assert server.connections == 1
+
+
+# --- requests that may begin no more --------------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_asked_whether_it_may_begin_when_the_connection_stands(start: Start, transport: RequestsTransport) -> None:
+    asked: list[int] = []
+    heads: list[bytes] = []
+
+    def serve(stream: Stream) -> None:
+        while head := read_head(stream):
+            heads.append(head)
+            stream.sendall(reply())
+
+    def too_late() -> None:
+        asked.append(server.connections)
+        raise TryLater("It waited for too long.")
+
+    server = start(serve)
+    with pytest.raises(TryLater):
+        transport.send(replace(request(server.port, "POST", body=b"{}"), may_begin=too_late))
+    assert asked == [1], "the handshake was over"
+    assert transport.send(request(server.port)).body == b"ok", "the next request is not held up"
+    assert [head.split(b" ")[0] for head in heads] == [b"GET"]
 
 
 # --- the proxy ------------------------------------------------------------------------------------------------------------------------

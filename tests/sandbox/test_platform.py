@@ -100,6 +100,38 @@ def test_a_system_mounted_while_it_runs_is_served(stage: Stage) -> None:
     assert stage.session.get("https://new.example.com/", timeout=10).status_code == 200
 
 
+def test_a_cut_network_lets_nobody_through_until_it_is_mended(stage: Stage) -> None:
+    stage.session.get(f"https://{ECHO}/before", timeout=10)
+    stage.sandbox.cut()
+    for session in (stage.session, requests.Session()):
+        with pytest.raises(requests.exceptions.ConnectionError):
+            session.get(f"https://{ECHO}/meanwhile", timeout=10)
+        session.close()
+    stage.sandbox.mend()
+    assert stage.session.get(f"https://{ECHO}/after", timeout=10).status_code == 200
+    assert stage.echo.effects == ["/before", "/after"]
+
+
+def test_systems_that_restart_answer_at_their_old_address(stage: Stage) -> None:
+    stage.session.get(f"https://{ECHO}/before", timeout=10)
+    address = stage.sandbox.proxy_url
+    stage.sandbox.go_down()
+    with pytest.raises(requests.exceptions.ConnectionError):
+        stage.session.get(f"https://{ECHO}/meanwhile", timeout=10)
+    stage.sandbox.go_up()
+    stage.sandbox.go_up()
+    assert stage.sandbox.proxy_url == address
+    assert stage.session.get(f"https://{ECHO}/after", timeout=10).status_code == 200
+    assert stage.echo.effects == ["/before", "/after"]
+
+
+def test_a_client_that_connects_waits_for_who_watches(stage: Stage) -> None:
+    seen: list[tuple[str, int]] = []
+    stage.network.on_connect = lambda host: seen.append((host, len(stage.echo.effects)))
+    stage.session.get(f"https://{ECHO}/", timeout=10)
+    assert seen == [(ECHO, 0)]
+
+
 def test_fifty_clients_at_once(stage: Stage) -> None:
     together = threading.Barrier(50)
 

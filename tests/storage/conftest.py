@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import pytest
 from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
+from sandbox.place import utc_now
 from sandbox.storage import LocalStorage
 from sync.storage.azure import open_storage
 from sync.storage.model import Blobs, Queues, Tables
@@ -22,6 +24,8 @@ class Account:
     name: str
     receive: Callable[[], str | None]
     """The body of the next visible message, which is taken for a minute."""
+    now: Callable[[], datetime]
+    """The time by which the account lives."""
 
 
 @pytest.fixture(params=["local", "azurite"])
@@ -42,7 +46,7 @@ def local_account(name: str) -> Account:
         message = storage.queues.receive(name, 60)
         return message.body if message else None
 
-    return Account(storage.tables, storage.queues, storage.blobs, name, receive)
+    return Account(storage.tables, storage.queues, storage.blobs, name, receive, storage.clock.now)
 
 
 def azurite_account(connection_string: str, name: str) -> Account:
@@ -55,4 +59,4 @@ def azurite_account(connection_string: str, name: str) -> Account:
             message = client.receive_message(visibility_timeout=60)
         return str(message.content) if message else None
 
-    return Account(storage.tables, storage.queues, storage.blobs, name, receive)
+    return Account(storage.tables, storage.queues, storage.blobs, name, receive, utc_now)

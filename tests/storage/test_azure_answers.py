@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         if not self.script.answers:
             return
         answer = self.script.answers.pop(0)
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body.encode())))
@@ -72,6 +72,7 @@ USES: dict[str, Callable[[AzureStorage], object]] = {
     "get": lambda storage: storage.tables.get("t", "p", "k"),
     "scan": lambda storage: [*storage.tables.scan("t", "p")],
     "commit": lambda storage: storage.tables.commit("t", "p", [Upsert(Row("p", "k", {}))]),
+    "time": lambda storage: storage.tables.time("t"),
     "put": lambda storage: storage.queues.put("q", "{}"),
     "read": lambda storage: storage.blobs.read("c", "b"),
     "write": lambda storage: storage.blobs.write("c", "b", b"x"),
@@ -120,6 +121,13 @@ def test_a_scan_goes_on_after_an_empty_page_with_a_token(script: Script) -> None
     script.answers = [Answer(200, page("a"), more), Answer(200, page(), more), Answer(200, page(), more), Answer(200, page("z"), kind)]
     assert [row.key for row in script.storage.tables.scan("t", "p")] == ["a", "z"]
     assert len(script.asked) == 4
+
+
+def test_a_service_that_does_not_tell_its_time_is_asked_again(script: Script) -> None:
+    missing = '{"odata.error": {"code": "ResourceNotFound", "message": {"lang": "en", "value": "It does not exist."}}}'
+    script.answers = [Answer(404, missing, {"Date": "soon", "Content-Type": "application/json"})]
+    with pytest.raises(TryLater, match="did not tell its time"):
+        script.storage.tables.time("t")
 
 
 def test_no_usable_setting_is_an_error_that_names_it_and_no_secret() -> None:

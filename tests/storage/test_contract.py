@@ -153,6 +153,38 @@ def test_a_scan_goes_over_pages(account: Account) -> None:
     assert keys(account, limit=1050) == names[:1050]
 
 
+def test_a_scan_sees_what_moves_ahead_of_it_and_not_what_moves_behind(account: Account) -> None:
+    names = [f"k{number:05d}" for number in range(1105)]
+    for start in range(0, len(names), 100):
+        commit(account, *(Insert(row(name, A=1)) for name in names[start : start + 100]))
+    found = account.tables.scan(account.name, "p")
+    seen = [next(found).key]
+    commit(account, Insert(row("a", A=1)), Insert(row("z", A=1)), Delete("k00500"), Delete("k01000"), Delete("k01100"))
+    seen += [each.key for each in found]
+    gone = {"k01000", "k01100"}
+    assert seen == [name for name in names if name not in gone] + ["z"], "a page that was read stays as it was read"
+
+
+def test_one_failing_change_of_a_hundred_leaves_nothing(account: Account) -> None:
+    commit(account, Insert(row("there", A=1)))
+    before = [*account.tables.scan(account.name, "p")]
+    with pytest.raises(StorageConflict):
+        commit(account, Delete("missing"), *(Upsert(row(f"k{number:02}", A=1)) for number in range(98)), Insert(row("there", A=2)))
+    assert [*account.tables.scan(account.name, "p")] == before
+
+
+@pytest.mark.parametrize("change", [Replace(Row("p", "k", {"A": 2}, "*")), Delete("k", "*")])
+def test_a_version_is_never_any_version(account: Account, change: Replace | Delete) -> None:
+    commit(account, Insert(row("k", A=1)))
+    with pytest.raises(Bug, match="any version"):
+        commit(account, change)
+    with pytest.raises(Bug, match="any version"):
+        account.blobs.write(account.name, "b", b"x", etag="*")
+    found = get(account, "k")
+    assert found is not None
+    assert found.values == {"A": 1}
+
+
 @pytest.mark.parametrize("key", ["f:2vendor:Zażółć", "it's 'quoted'", "漢字", "🏠", "a b+c%20&d=e", "~tilde|bar:colon;(semi)", "x" * 512])
 def test_any_key_that_is_allowed_works_everywhere(account: Account, key: str) -> None:
     partition = f"p {key}"[:512]
@@ -188,6 +220,13 @@ def test_a_key_that_is_refused_is_a_bug_before_anything_is_sent(account: Account
         [Insert(row("k", A=datetime(2026, 1, 1)))],  # noqa: DTZ001 - a time without a zone is what must be refused
         [Insert(row("k", A=1.5))],  # type: ignore[arg-type]  # a float is what must be refused
         [Insert(Row("p", "k", {f"P{number}": 1 for number in range(251)}))],
+        [Insert(Row("p", "k", {"with-hyphen": 1}))],
+        [Insert(Row("p", "k", {"1st": 1}))],
+        [Insert(Row("p", "k", {"": 1}))],
+        [Insert(Row("p", "k", {"x" * 256: 1}))],
+        [Insert(Row("p", "k", {"Timestamp": 1}))],
+        [Insert(Row("p", "k", {"RowKey": "other"}))],
+        [Insert(row("k", A=datetime(1600, 12, 31, tzinfo=UTC)))],
         [Insert(Row("p", "k", {f"P{number}": "x" * 32_000 for number in range(17)}))],
         [Insert(row(f"k{number}", A="漢" * 30_000)) for number in range(30)],
     ],
@@ -203,6 +242,15 @@ def test_the_largest_of_everything_is_taken(account: Account) -> None:
     commit(account, Insert(Row("p", "wide", {f"P{number}": "x" * 1_000 for number in range(250)})))
     commit(account, Insert(row("text", A="x" * 32_768, B=b"x" * 65_536)))
     assert len(keys(account)) == 102
+
+
+def test_the_service_tells_its_time(account: Account) -> None:
+    before = account.now().replace(microsecond=0)
+    told = account.tables.time(account.name)
+    assert before <= told <= account.now()
+    assert (told.tzinfo, told.microsecond) == (UTC, 0)
+    with pytest.raises(FixConfiguration, match="no table missing"):
+        account.tables.time("missing")
 
 
 def test_a_message_arrives_as_it_was_put(account: Account) -> None:
@@ -275,6 +323,32 @@ def test_appending_makes_the_blob_and_adds_to_it(account: Account) -> None:
     assert found.data == b"one\ntwo\nthree\n"
     with pytest.raises(Bug):
         account.blobs.append(account.name, "c/2026-03.log", b"")
+
+
+def test_a_blob_that_was_written_whole_is_not_appended_to(account: Account) -> None:
+    account.blobs.write(account.name, "b", b"whole")
+    with pytest.raises(Bug, match="InvalidBlobType"):
+        account.blobs.append(account.name, "b", b"more")
+    found = account.blobs.read(account.name, "b")
+    assert found is not None
+    assert found.data == b"whole"
+
+
+def test_a_log_has_a_new_version_with_every_block_and_can_be_replaced_as_a_whole(account: Account) -> None:
+    account.blobs.append(account.name, "log", b"one")
+    first = account.blobs.read(account.name, "log")
+    account.blobs.append(account.name, "log", b"two")
+    second = account.blobs.read(account.name, "log")
+    assert first is not None
+    assert second is not None
+    assert first.etag != second.etag
+    with pytest.raises(StorageConflict):
+        account.blobs.write(account.name, "log", b"x", etag=first.etag)
+    with pytest.raises(StorageConflict):
+        account.blobs.write(account.name, "log", b"x", etag="")
+    account.blobs.write(account.name, "log", b"three", etag=second.etag)
+    with pytest.raises(Bug, match="InvalidBlobType"):
+        account.blobs.append(account.name, "log", b"four")
 
 
 def test_names_are_those_of_the_prefix_in_order(account: Account) -> None:
