@@ -92,7 +92,7 @@ def agree(place: Place) -> bool:
 
 def writes(place: Place) -> int:
     """Requests with an effect on D365 or AvidXchange; signing in is none."""
-    return place.network.writes() - place.network.writes(path="/oauth2/v2.0/token")
+    return place.network.writes() - sum(place.network.writes(path=path) for path in ("/oauth2/v2.0/token", "/authorizations"))
 
 
 def written_twice(world: World) -> list[str]:

@@ -109,6 +109,7 @@ class Outside:
         """One request of a process, with all that strikes it."""
         began = self.clock.now()  # a process that hangs from here on has begun its request all the same
         struck = self._begins(request_act(request, self.acting.stage, self.d365_host), process)
+        request.may_begin()
         key = self._checked(lambda: self.watch.before_request(request, process, self._task, began))
         self.clock.advance(seconds=self.chance.uniform(*REQUEST_SECONDS))
         silent = self._plan(struck)

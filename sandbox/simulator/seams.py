@@ -95,6 +95,7 @@ class NetworkTransport:
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             self.network.connect(parts.netloc)
+            request.may_begin()
             response = self.network.dispatch(Request(request.method, parts.netloc, target, headers, request.body))
         except ConnectionFault as fault:
             raise (NotSent if fault.kind == "refused" else Unclear)(str(fault)) from fault
