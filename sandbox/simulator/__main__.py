@@ -5,7 +5,7 @@
     --flow STAGE       faults strike this stage only
     --matrix           every cell of the matrix instead of seeds
     --part K/N         of the cells only every Nth, from the Kth on (from 1)
-    --cell TEXT        this one cell ("invoices / claim / killed after / 1"), with its story
+    --cell TEXT        this one cell ("invoices / claim / killed after / 1"), with its story; --seed says in which order of things
     --minutes M        stop after so many minutes, when at least --least seeds are done
     --jobs J           so many processes side by side (default: as many as the machine has cores)
     --report FILE      keep what was done in FILE and go on from there when called again with the same product
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from sandbox.simulator.campaign import Campaign, Job, cell_jobs, seed_jobs
+from sandbox.simulator.campaign import FIRST_OF_A_CELL, Campaign, Job, cell_jobs, seed_jobs
 from sandbox.simulator.matrix import STAGES, parse_cell
 from sandbox.simulator.replay import replay
 
@@ -29,10 +29,10 @@ HASHES: Final = "PYTHONHASHSEED"
 def main(arguments: Sequence[str]) -> int:
     """The command. Returns the exit code."""
     options = _options(arguments)
+    if options.cell is not None:
+        return replay(Job(seed=FIRST_OF_A_CELL if options.seed is None else options.seed, cell=parse_cell(options.cell)))
     if options.seed is not None:
         return replay(Job(seed=options.seed, flow=options.flow))
-    if options.cell is not None:
-        return replay(Job(cell=parse_cell(options.cell)))
     jobs = part_of(cell_jobs(), options.part) if options.matrix else seed_jobs(options.first, options.seeds, options.flow)
     campaign = Campaign(jobs, workers=options.jobs, minutes=options.minutes, least=options.least, report=options.report)
     return campaign.run()

@@ -124,7 +124,10 @@ def _faults(chance: Random, flow: str) -> tuple[Cell, ...]:
     return tuple(chosen)
 
 
-def from_cell(cell: Cell) -> Scenario:
-    """The scenario that shows one cell of the matrix: two instances, one fault, and enough rows for pages."""
+def from_cell(cell: Cell, seed: int = 7) -> Scenario:
+    """A scenario that shows one cell of the matrix: two instances, one fault, and enough rows for pages.
+
+    Whether the fault's step comes at all, as a sign-in of this very stage does, rests with the order of things, so with the seed.
+    """
     events = ("settle payment", "close batch", "post invoices", "rename vendor")
-    return Scenario(seed=7, switches={"page_cap": 9}, faults=(cell,), events=events)
+    return Scenario(seed=seed, switches={"page_cap": 9}, faults=(cell,), events=events)
