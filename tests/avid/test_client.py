@@ -191,6 +191,7 @@ def test_windows_leave_no_day_out_and_are_never_longer_than_they_may_be(first: d
     assert all(borders) or longest == 1, "wherever the last day should not be included"
 
 
+@pytest.mark.shipped_names("it counts with the shipped windows")
 def test_what_stands_in_two_windows_comes_once_and_anew_only_when_it_changed() -> None:
     states = iter(["Processing", "Cleared"])
     pages = {
