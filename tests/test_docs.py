@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 import dev
+from devtools import reliability
 from sync.connections.document import Connection, parse_connection
 from sync.verbs.arguments import COMMANDS
 
@@ -42,6 +43,18 @@ def test_the_example_of_a_connection_document_is_valid() -> None:
     document = json.loads(example[1])
     document["avidxchange"]["host"] = "avidxchange.example"
     assert parse_connection(json.dumps(document)).id == "harbor"
+
+
+def test_the_figures_of_the_page_on_reliability_are_those_of_the_reports() -> None:
+    page = reliability.PAGE.read_text(encoding="utf-8")
+    assert reliability.filled(page) == page, "write them anew with python -m devtools.reliability"
+
+
+def test_a_part_of_the_page_on_reliability_stands_there_once() -> None:
+    page = "<!-- seeds -->\nold\n<!-- end of seeds -->\n"
+    assert reliability.put(page, "seeds", "new") == "<!-- seeds -->\nnew\n<!-- end of seeds -->\n"
+    with pytest.raises(ValueError, match="2 places for seeds"):
+        reliability.put(page * 2, "seeds", "new")
 
 
 def names_of(model: type[BaseModel]) -> set[str]:

@@ -4,11 +4,13 @@
     python -m sandbox.simulator.sabotage --search         look for the first seed that shows it, whatever the list says
     python -m sandbox.simulator.sabotage --only "NAME"    this one alone
     --jobs J                                              so many side by side
+    --report FILE                                         keep what was seen in FILE, for docs/reliability.md
 
 Exit code 0 only when each was caught. The product's files are never touched: the swap is made when the module is imported.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -110,21 +112,29 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--search", action="store_true")
     parser.add_argument("--only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--report", type=Path)
     parser.add_argument("--play", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.play:
         return play_broken(options.play[0], [int(seed) for seed in options.play[1:]])
     chosen = [named(options.only)] if options.only else SABOTAGES
-    missed = 0
+    results: list[Caught] = []
     with ThreadPoolExecutor(options.jobs) as pool:
         for caught in pool.map(lambda item: catch(item, search=options.search), chosen):
-            missed += caught.seed is None
+            results.append(caught)
             print(
                 f"{caught.sabotage.name:64} {'NOT CAUGHT' if caught.seed is None else f'seed {caught.seed}'}  {caught.violation[:110]}",
                 flush=True,
             )
-    print(f"{len(chosen) - missed} of {len(chosen)} caught")
+    missed = [caught for caught in results if caught.seed is None]
+    print(f"{len(results) - len(missed)} of {len(results)} caught")
+    if options.report:
+        options.report.write_text(json.dumps([_kept(caught) for caught in results], indent=1) + "\n", encoding="utf-8")
     return 1 if missed else 0
+
+
+def _kept(caught: Caught) -> dict[str, str | int | None]:
+    return {"name": caught.sabotage.name, "module": caught.sabotage.module, "seed": caught.seed, "violation": caught.violation.strip("'\"")}
 
 
 if __name__ == "__main__":
