@@ -106,7 +106,9 @@ def _failures(console: Console) -> Result:
 
 def _audit(console: Console) -> Result:
     args = console.args
-    if args.day is not None:
+    if args.all:
+        result = audit.audit_trail(console.app, console.connection)
+    elif args.day is not None:
         result = audit.audit_day(console.app, console.connection, args.day, verify=args.verify)
     else:
         result = audit.audit_record(console.app, console.connection, args.record, verify=args.verify)

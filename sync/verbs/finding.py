@@ -105,5 +105,6 @@ def thing(app: App, place: Place, key: str) -> Found:
 
 
 def _by_key(app: App, place: Place, key: str) -> Iterator[Found]:
-    if app.ledger.history(place, key) or app.ledger.get(place, key) is not None:
+    known = app.ledger.get(place, key) is not None or app.ports.tables.get(LEDGER, place.partition, head_key(key)) is not None
+    if known or app.ledger.history(place, key):
         yield thing(app, place, key)
