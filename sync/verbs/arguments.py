@@ -146,7 +146,8 @@ COMMANDS: Final = (
         "failures",
         "what a person has to mend, root causes first",
         "failures contoso --cause vendor-missing",
-        "Grouped by the thing to mend, each with its remedy. Stages that cannot run and poison messages are in it.",
+        "Grouped by the thing to mend, each with its remedy. Stages that cannot run and poison messages, with their bodies, are in it. "
+        "A message that names no connection is one of the connection `-`: audit and resolve take that name too.",
         (ANY_CONNECTION, replace(CAUSE, help="only this cause, with every record that it holds up")),
     ),
     Command(

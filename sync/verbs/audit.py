@@ -1,14 +1,12 @@
 """`audit`: the life of one record, the steps of one day, and whether the trail is whole (design §3, invariant 8; §5)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from sync.app import App
 from sync.causes import Cause
-from sync.connections.document import Connection
-from sync.engine.cases import places
 from sync.errors import FixConfiguration
 from sync.ledger.audit import place_name
 from sync.ledger.day_index import next_day
@@ -16,7 +14,7 @@ from sync.ledger.model import AuditRow, Place
 from sync.ledger.proof import Problem
 from sync.ledger.seal_log import SealChain
 from sync.ledger.seals import BEGINNING, ONE_DAY
-from sync.verbs.finding import Found, find, the_connection, thing
+from sync.verbs.finding import Found, find, places_named, thing
 from sync.verbs.tables import counted
 
 UNSEALED_FOR: Final = timedelta(days=3)
@@ -82,29 +80,29 @@ class Audit:
 
 def audit_record(app: App, connection_id: str, text: str, *, verify: bool = False) -> Audit:
     """Every record that `text` names: its key, its AvidXchange id, or a number in its label. FixConfiguration when there is none."""
-    connection = the_connection(app, connection_id)
-    found = find(app, connection, text)
+    where = places_named(app, connection_id)
+    found = find(app, where, text)
     if not found:
         raise FixConfiguration(
-            f"Nothing of {connection.id} is named {text!r}: give a key, an AvidXchange id, or a number in a label.",
+            f"Nothing of {connection_id} is named {text!r}: give a key, an AvidXchange id, or a number in a label.",
             field="record",
         )
     lives = tuple(_life(app, item) for item in found)
     if not verify:
-        return Audit(connection.id, lives, (), None)
-    seals = app.seals.chain(connection.id)
+        return Audit(connection_id, lives, (), None)
+    seals = app.seals.chain(connection_id)
     problems = [problem for item in found for problem in app.proof.record(item.place, item.key)]
     days = {(item.place, step.at.date()) for item, life in zip(found, lives, strict=True) for step in life.steps}
     for place, day in sorted(days, key=lambda item: (item[1], item[0].partition)):
         problems += app.proof.seal(place, day, seals)
-    return Audit(connection.id, lives, (), (*_seal_problems(app, connection, seals), *_told(app, problems)), _last_seal(seals))
+    return Audit(connection_id, lives, (), (*_seal_problems(app, where, seals), *_told(app, problems)), _last_seal(seals))
 
 
 def audit_day(app: App, connection_id: str, day: date, *, verify: bool = False) -> Audit:
     """Every step of a day (UTC). `verify` checks each chain that the day touched, and the seal of the day if it is sealed."""
-    connection = the_connection(app, connection_id)
+    where = places_named(app, connection_id)
     steps: list[AuditStep] = []
-    for place in places(connection):
+    for place in where:
         numbers: dict[str, set[int]] = {}
         for key, number in app.ledger.day(place, day):
             numbers.setdefault(key, set()).add(number)
@@ -113,37 +111,37 @@ def audit_day(app: App, connection_id: str, day: date, *, verify: bool = False) 
             steps += [_step(found, row) for row in app.ledger.history(place, key) if row.seq in wanted]
     ordered = tuple(sorted(steps, key=lambda step: (step.at, step.stage, step.label, step.number)))
     if not verify:
-        return Audit(connection.id, (), ordered, None)
-    seals = app.seals.chain(connection.id)
-    problems = [problem for place in _sealed_places(connection, seals) for problem in app.proof.day(place, day, seals)]
+        return Audit(connection_id, (), ordered, None)
+    seals = app.seals.chain(connection_id)
+    problems = [problem for place in _sealed_places(where, seals) for problem in app.proof.day(place, day, seals)]
     notes = (*_of_day(seals, day), *_last_seal(seals))
-    return Audit(connection.id, (), ordered, (*_seal_problems(app, connection, seals), *_told(app, problems)), notes)
+    return Audit(connection_id, (), ordered, (*_seal_problems(app, where, seals), *_told(app, problems)), notes)
 
 
 def audit_trail(app: App, connection_id: str) -> Audit:
     """Every record, every day and every seal of a connection against each other."""
-    connection = the_connection(app, connection_id)
-    seals = app.seals.chain(connection.id)
-    problems = [problem for place in _sealed_places(connection, seals) for problem in app.proof.everything(place, seals)]
+    where = places_named(app, connection_id)
+    seals = app.seals.chain(connection_id)
+    problems = [problem for place in _sealed_places(where, seals) for problem in app.proof.everything(place, seals)]
     retired = sorted({line.day for line in seals.lines if line.kept is not None})
     notes = (f"Steps removed by retention: {counted(len(retired), 'day')}, {retired[0]} to {retired[-1]}.",) if retired else ()
-    found = (*_seal_problems(app, connection, seals), *_told(app, problems))
-    return Audit(connection.id, (), (), found, (*notes, *_last_seal(seals)), whole_trail=True)
+    found = (*_seal_problems(app, where, seals), *_told(app, problems))
+    return Audit(connection_id, (), (), found, (*notes, *_last_seal(seals)), whole_trail=True)
 
 
-def _sealed_places(connection: Connection, seals: SealChain) -> list[Place]:
+def _sealed_places(where: Sequence[Place], seals: SealChain) -> list[Place]:
     """The places of the connection, and those of companies that are not in its document any more."""
-    named = {place_name(place): place for place in places(connection)}
+    named = {place_name(place): place for place in where}
     for name in (name for line in seals.lines for name in line.sealed):
         named.setdefault(name, Place(*name.split("/")))
     return [*named.values()]
 
 
-def _seal_problems(app: App, connection: Connection, seals: SealChain) -> list[str]:
+def _seal_problems(app: App, where: Sequence[Place], seals: SealChain) -> list[str]:
     """What is wrong with the log of seals, and whether somebody still seals."""
     late = app.ports.clock.now().date() - UNSEALED_FOR
     first = BEGINNING if seals.head is None else seals.head.through + ONE_DAY
-    days = [next_day(app.ports.tables, place, first, late) for place in places(connection)]
+    days = [next_day(app.ports.tables, place, first, late) for place in where]
     unsealed = min((day for day in days if day is not None), default=None)
     if unsealed is None:
         return [*seals.problems]

@@ -5,11 +5,13 @@ from typing import Final
 
 from sync.ledger.model import NO_COMPANY
 from sync.verbs.audit import Audit, AuditStep, Life
-from sync.verbs.failures import Failures, Group
+from sync.verbs.failures import Example, Failures, Group
 from sync.verbs.tables import Column, counted, moment, paragraph, table
 
 SUBJECTS: Final = 5
 """Things to mend that are shown of one cause, unless that cause was asked for."""
+BODY: Final = 600
+"""Characters of a poison message that are shown."""
 
 
 def failures_text(result: Failures) -> list[str]:
@@ -47,8 +49,21 @@ def _subject(group: Group) -> list[str]:
         company = "" if example.company == NO_COMPANY else f" {example.company}"
         where = f"{example.connection} {example.stage}{company}, {example.state}"
         lines += paragraph(f"{example.label} ({where}): {example.sentence}", first=f"{indent}- ")
+        lines += _message(example, indent)
     left = group.count - len(group.examples)
     return [*lines, f"{indent}- and {left:,} more"] if left > 0 else lines
+
+
+def _message(example: Example, indent: str) -> list[str]:
+    """The body of a poison message on one line, and how it is closed: all messages of a queue have the same label."""
+    if not example.body:
+        return []
+    shown = example.body if len(example.body) <= BODY else f"{example.body[:BODY]}… ({len(example.body)} characters, all of it with --json)"
+    body = "".join(letter if letter.isprintable() else "�" for letter in " ".join(shown.split()))
+    return [
+        *paragraph(f"body: {body}", first=f"{indent}  "),
+        f"{indent}  close it: python -m sync resolve {example.connection} --record {example.key}",
+    ]
 
 
 def audit_text(result: Audit) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Final
 from sync.app import App
 from sync.causes import KINDS
 from sync.connections.store import Stored
-from sync.engine.cases import NO_CONNECTION, case_places, places
+from sync.engine.cases import NO_CONNECTION, POISON, case_places, places
 from sync.errors import FixConfiguration
 from sync.ledger.model import Failure, Place
 from sync.verbs.finding import stored_connection
@@ -29,6 +29,8 @@ class Example:
     sentence: str
     field: str
     key: str
+    body: str
+    """The queue message itself, of a poison message; empty for everything else."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def failures(app: App, connection_id: str | None = None, *, cause: str | None = 
             group = (failure.cause.kind.rank, failure.cause.code, failure.cause.subject, failure.place.connection)
             grouped.setdefault(group, []).append(failure)
             keys.add((failure.place.partition, failure.key))
-    groups = [_group(found, examples) for found in grouped.values()]
+    groups = [_group(app, found, examples) for found in grouped.values()]
     ordered = sorted(groups, key=lambda group: (group.rank, -group.count, group.code, group.subject, group.connection))
     return Failures(cause or "", len(keys), tuple(ordered))
 
@@ -79,6 +81,8 @@ def failures(app: App, connection_id: str | None = None, *, cause: str | None = 
 def _all(app: App, connection_id: str | None) -> Iterator[Failure]:
     if connection_id is None:
         chosen: Iterable[Place] = (*case_places(NO_CONNECTION), *(place for stored in app.connections.list() for place in _places(stored)))
+    elif connection_id == NO_CONNECTION:
+        chosen = case_places(NO_CONNECTION)
     else:
         chosen = _places(stored_connection(app, connection_id))
     for place in chosen:
@@ -90,7 +94,7 @@ def _places(stored: Stored) -> tuple[Place, ...]:
     return case_places(stored.id) if stored.connection is None else places(stored.connection)
 
 
-def _group(found: list[Failure], examples: int | None) -> Group:
+def _group(app: App, found: list[Failure], examples: int | None) -> Group:
     first = found[0]
     ordered = sorted(found, key=lambda failure: (failure.since, failure.label))
     return Group(
@@ -103,11 +107,11 @@ def _group(found: list[Failure], examples: int | None) -> Group:
         companies=tuple(sorted({failure.place.company for failure in found})),
         count=len(found),
         since=ordered[0].since,
-        examples=tuple(_example(failure) for failure in ordered[:examples]),
+        examples=tuple(_example(app, failure) for failure in ordered[:examples]),
     )
 
 
-def _example(failure: Failure) -> Example:
+def _example(app: App, failure: Failure) -> Example:
     return Example(
         connection=failure.place.connection,
         stage=failure.place.stage,
@@ -118,4 +122,10 @@ def _example(failure: Failure) -> Example:
         sentence=failure.cause.sentence,
         field=failure.cause.field,
         key=failure.key,
+        body=_body(app, failure),
     )
+
+
+def _body(app: App, failure: Failure) -> str:
+    record = app.ledger.get(failure.place, failure.key) if failure.place.stage == POISON else None
+    return "" if record is None else app.ledger.text(record.payload)
