@@ -54,6 +54,11 @@ param sliceSeconds int = 180
 @maxValue(600)
 param leaseSeconds int = 90
 
+@description('After how many days steps of the audit trail are removed: 366 or more (2557 is seven years), or 0 to keep them for ever. Records and seals stay.')
+@minValue(0)
+@maxValue(36525)
+param auditRetentionDays int = 2557
+
 @description('Tick of the stage vendors: six fields, UTC. What is due at a tick is in the connection documents.')
 param vendorsTimer string = '0 */5 * * * *'
 
@@ -359,6 +364,7 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
     AUDIT_KEY_SECRET: auditKeySecret
     SYNC_SLICE_SECONDS: string(sliceSeconds)
     SYNC_LEASE_SECONDS: string(leaseSeconds)
+    SYNC_AUDIT_RETENTION_DAYS: string(auditRetentionDays)
     SYNC_TIMER_VENDORS: vendorsTimer
     SYNC_TIMER_GL_ACCOUNTS: glAccountsTimer
     SYNC_TIMER_DIMENSIONS: dimensionsTimer

@@ -25,7 +25,9 @@ from sync.identity import CredentialIdentity
 from sync.ledger.audit import AuditKeys
 from sync.ledger.gates import Gates
 from sync.ledger.leases import Leases
+from sync.ledger.proof import Proof
 from sync.ledger.refusals import Refusals
+from sync.ledger.retention import Retention
 from sync.ledger.runs import RunStore
 from sync.ledger.seals import Seals
 from sync.ledger.store import Ledger
@@ -79,6 +81,8 @@ class App:
         self._tokens = Tokens()
         self._avid_sign_ins = SignIns(Refusals(ports, audit_keys))
         self.seals = Seals(ports, audit_keys)
+        self.proof = Proof(ports, audit_keys)
+        self.retention = Retention(ports, audit_keys, self.seals, self.proof)
 
     def stage(self, name: str) -> Stage:
         """The stage by its name. FixConfiguration when there is none."""

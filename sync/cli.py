@@ -15,7 +15,7 @@ from sync.logs import masked
 from sync.values import utc_text
 from sync.verbs import audit, connections, failures, pause, ping, reconcile, replay, resolve, run, status, text
 from sync.verbs.arguments import make_parser
-from sync.verbs.finding import find_one, the_connection
+from sync.verbs.finding import find_one
 from sync.verbs.lines import Line
 from sync.verbs.plain import as_plain
 from sync.verbs.write_check import Order
@@ -106,7 +106,9 @@ def _failures(console: Console) -> Result:
 
 def _audit(console: Console) -> Result:
     args = console.args
-    if args.day is not None:
+    if args.all:
+        result = audit.audit_trail(console.app, console.connection)
+    elif args.day is not None:
         result = audit.audit_day(console.app, console.connection, args.day, verify=args.verify)
     else:
         result = audit.audit_record(console.app, console.connection, args.record, verify=args.verify)
@@ -116,7 +118,7 @@ def _audit(console: Console) -> Result:
 def _replay(console: Console) -> Result:
     args, key, place = console.args, None, {"stage": console.args.stage, "company": console.args.company}
     if args.record is not None:
-        record = find_one(console.app, the_connection(console.app, console.connection), args.record)
+        record = find_one(console.app, console.connection, args.record)
         key, place = record.key, {"stage": place["stage"], "company": place["company"] or record.place.company}
     since = None if args.since is None else utc_text(args.since)
     selection = replay.selection_of({**place, "key": key, "state": args.state, "cause": args.cause, "since": since})

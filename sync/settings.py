@@ -13,6 +13,9 @@ STORAGE: Final = "AzureWebJobsStorage"
 
 AccountName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9]{3,24})?$")]
 
+SHORTEST_RETENTION: Final = 366
+"""A whole year: what is younger was typed by mistake (a number of years or months)."""
+
 TIMERS: Final[Mapping[str, str]] = {
     "SYNC_TIMER_VENDORS": "0 */5 * * * *",
     "SYNC_TIMER_GL_ACCOUNTS": "0 */5 * * * *",
@@ -36,6 +39,8 @@ class Settings(BaseModel):
     audit_key_secret: SecretName = Field(alias="AUDIT_KEY_SECRET")
     slice_seconds: int = Field(default=180, alias="SYNC_SLICE_SECONDS", ge=1, le=480)
     lease_seconds: int = Field(default=90, alias="SYNC_LEASE_SECONDS", ge=10, le=600)
+    audit_retention_days: int = Field(default=2_557, alias="SYNC_AUDIT_RETENTION_DAYS", ge=0, le=36_525)
+    """Seven years; 0 keeps audit steps for ever."""
 
     @field_validator("key_vault_url")
     @classmethod
@@ -43,6 +48,13 @@ class Settings(BaseModel):
         if not re.fullmatch(r"https://[A-Za-z0-9.-]+/?", url):
             raise ValueError("write it as https://<vault>.vault.azure.net")
         return url.rstrip("/")
+
+    @field_validator("audit_retention_days")
+    @classmethod
+    def _not_by_mistake(cls, days: int) -> int:
+        if 0 < days < SHORTEST_RETENTION:
+            raise ValueError(f"it is in days: write {SHORTEST_RETENTION} or more, or 0 to keep audit steps for ever")
+        return days
 
     @model_validator(mode="after")
     def _one_storage(self) -> Self:

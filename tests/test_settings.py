@@ -20,6 +20,7 @@ GOOD = {
 def test_the_usual_values_of_what_is_not_set() -> None:
     settings = read_settings({**GOOD, "UNRELATED": "x"})
     assert (settings.slice_seconds, settings.lease_seconds, settings.key_vault_url) == (180, 90, "https://v.vault.azure.net")
+    assert settings.audit_retention_days == 2_557, "seven years"
 
 
 def test_storage_by_identity_needs_no_connection_string() -> None:
@@ -39,6 +40,8 @@ def test_storage_by_identity_needs_no_connection_string() -> None:
         ({"SYNC_SLICE_SECONDS": "long"}, "SYNC_SLICE_SECONDS"),
         ({"SYNC_SLICE_SECONDS": "481"}, "SYNC_SLICE_SECONDS"),
         ({"SYNC_LEASE_SECONDS": "9"}, "SYNC_LEASE_SECONDS"),
+        ({"SYNC_AUDIT_RETENTION_DAYS": "7"}, "SYNC_AUDIT_RETENTION_DAYS: it is in days: write 366 or more, or 0"),
+        ({"SYNC_AUDIT_RETENTION_DAYS": "-1"}, "SYNC_AUDIT_RETENTION_DAYS"),
     ],
 )
 def test_a_wrong_setting_is_named(changes: dict[str, str], says: str) -> None:

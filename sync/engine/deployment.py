@@ -6,6 +6,7 @@ from sync.connections.document import Connection
 from sync.connections.store import ConnectionStore
 from sync.engine.model import Stage, Systems
 from sync.ledger.leases import Leases
+from sync.ledger.retention import Retention
 from sync.ledger.runs import RunStore
 from sync.ledger.seals import Seals
 from sync.ledger.store import Ledger
@@ -24,6 +25,7 @@ class Deployment(Protocol):
     runs: RunStore
     leases: Leases
     seals: Seals
+    retention: Retention
 
     def stage(self, name: str) -> Stage:
         """The stage by its name. FixConfiguration when there is none."""

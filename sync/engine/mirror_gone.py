@@ -54,7 +54,8 @@ class Clearance(Generic[T]):
                 self._withdraw(key, known)
             elif Flag.INACTIVE not in known.flags or key in ground.due:
                 ours[key] = known
-        return not ours or not self._within_guard(len(ours)) or self._deactivate(ours)
+        within = self._within_guard(len(ours))
+        return not ours or not within or self._deactivate(ours)
 
     def _settled(self, key: str, entry: Entry) -> Entry:
         """Whether a row that was found in AvidXchange is ours after all: the ledger knows what we sent."""

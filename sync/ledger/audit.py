@@ -61,15 +61,16 @@ def mac_of(key: bytes, previous: str, row: AuditRow) -> str:
     return hmac.new(key, canonical(content).encode(), hashlib.sha256).hexdigest()
 
 
-def broken(keys: AuditKeys, links: Iterable[Link], head: Head | None) -> list[str]:
-    """What is wrong with a chain, in sentences; none when every row fits the one before it and the last is the head."""
+def broken(keys: AuditKeys, links: Iterable[Link], head: Head | None, start: Head) -> list[str]:
+    """What is wrong with a chain that goes on from `start`, in sentences; none when every row fits the one before it and the last is the
+    head."""
     problems: list[str] = []
-    last = Head()
+    last = start
     for link in links:
         row = link.row
         if row.seq != last.seq + 1:
             problems.append(f"After step {last.seq} comes step {row.seq}: {_gap(last.seq, row.seq)}.")
-        if not _fits(keys, link, last.mac):
+        if not fits(keys, link, last.mac):
             problems.append(f"Step {row.seq} ({row.step.name}) was changed, or the step before it was: its code does not fit.")
         last = Head(row.seq, row.mac)
     if head is None:
@@ -87,7 +88,8 @@ def _gap(last: int, following: int) -> str:
     return "it was changed" if missing == 0 else "it does not belong there"
 
 
-def _fits(keys: AuditKeys, link: Link, previous: str) -> bool:
+def fits(keys: AuditKeys, link: Link, previous: str) -> bool:
+    """Whether the row carries the code of its content after the row whose mac is `previous`."""
     try:
         key = keys.of(link.key_id)
     except FixConfiguration:

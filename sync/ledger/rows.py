@@ -64,6 +64,11 @@ def day_prefix(day: date) -> str:
     return f"d:{day:%Y%m%d}:"
 
 
+def day_key(at: datetime, key: str, seq: int) -> str:
+    """One step in the index of its day (UTC)."""
+    return f"{day_prefix(at.astimezone(UTC).date())}{key}:{seq:0{SEQ_DIGITS}d}"
+
+
 def work_stamp(due: datetime) -> str:
     """A due time as part of a row key; it sorts as text."""
     return due.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
@@ -179,13 +184,17 @@ def audit_rows(link: Link) -> tuple[Row, Row]:
     }
     partition = row.place.partition
     entry: dict[str, Value] = {"Key": row.key, "Seq": row.seq, "Mac": row.mac}
-    day = f"{day_prefix(row.at.astimezone(UTC).date())}{row.key}:{row.seq:0{SEQ_DIGITS}d}"
-    return Row(partition, audit_key(row.key, row.seq), step), Row(partition, day, entry)
+    return Row(partition, audit_key(row.key, row.seq), step), Row(partition, day_key(row.at, row.key, row.seq), entry)
 
 
 def link_of(place: Place, key: str, row: Row) -> Link:
-    """The step of a row that was found among the steps of `key`: a row moved there from another record does not fit its mac."""
+    """The step of a row that was found among the steps of `key`: a row moved there from another record does not fit its mac.
+
+    ValueError when it names another record, or lies under another number than its own.
+    """
     values = row.values
+    if text_in(values, "Key") != key or row.key != audit_key(key, number_in(values, "Seq")):
+        raise ValueError("it does not belong there")
     at = moment_in(values, "At") or datetime.min.replace(tzinfo=UTC)
     step = Step(text_in(values, "Name"), text_in(values, "Note"), texts_in(values, "Detail"))
     state = State(text_in(values, "State"))

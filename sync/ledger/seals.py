@@ -1,130 +1,95 @@
-"""The daily seal: a line in an append blob that says which records a day touched and where each one's chain stood at its end.
+"""The daily seal: a line that says which steps each place of a connection had on a day.
 
-It shows what a chain alone cannot: a tail that was cut off together with the record's head.
+It shows what a chain alone cannot: a record that is gone with all its steps, or a tail that was cut off together with the record's head.
+
+Days are sealed in order from the last one on, however long nobody came to it. A day without a step needs no line. Lines are chained
+(`sync/ledger/seal_lines.py`), and the log of the app names each one, so that the storage is not the only witness.
 """
 
-import hashlib
-import hmac
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import date
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Final
 
-from sync.errors import FixConfiguration
-from sync.ledger import rows
-from sync.ledger.audit import AuditKeys, Head, place_name
+from sync.errors import Bug
+from sync.ledger.audit import AuditKeys, place_name
+from sync.ledger.day_index import digest_of, index_rows, next_day
 from sync.ledger.model import Place
+from sync.ledger.seal_lines import SealHead, SealLine, Steps
+from sync.ledger.seal_log import SealChain, SealLog
 from sync.ports import Ports
-from sync.storage.columns import text_in
-from sync.storage.names import LEDGER, SEALS
-from sync.values import canonical
+from sync.storage.model import Tables
 
-READ_WIDTH: Final = 8
+BEGINNING: Final = date(1970, 1, 1)
+ONE_DAY: Final = timedelta(days=1)
+MOST_DAYS: Final = 31
+"""Days with steps that one call seals; the next call goes on."""
 
 
 @dataclass(frozen=True)
-class Seal:
-    """One line: a place and a day, how many records it touched, and the digest of where they stood."""
+class _Reach:
+    """What is to be sealed of a connection: the steps of its places, through `last`."""
 
-    place: str
-    day: str
-    records: int
-    digest: str
-    key_id: str = ""
-    mac: str = ""
+    connection: str
+    places: Sequence[Place]
+    last: date
 
 
 class Seals:
-    """Seals in `seals/<connection>/<yyyy-mm>.log`. Raises TryLater when storage is busy."""
+    """Seals days of a connection. Raises TryLater when storage is busy, StorageConflict when another housekeeper was faster."""
 
     def __init__(self, ports: Ports, keys: AuditKeys) -> None:
-        self._ports = ports
-        self._keys = keys
+        self._tables = ports.tables
+        self._log = SealLog(ports, keys)
 
-    def seal_day(self, place: Place, day: date) -> None:
-        """Seal the day, once it is surely over (an hour after its end). A day that is sealed is left as it is."""
-        if self._stored(place, day) is not None:
-            return
-        key_id, key = self._keys.current()
-        unsigned = self._now(place, day)
-        sealed = Seal(unsigned.place, unsigned.day, unsigned.records, unsigned.digest, key_id, _mac(key, unsigned))
-        self._ports.blobs.append(SEALS, _blob(place, day), f"{canonical(asdict(sealed))}\n".encode())
+    def seal(self, connection: str, places: Sequence[Place], last: date) -> Iterator[SealLine]:
+        """Seal every day through `last` that has steps and is not sealed, at most 31 a call; the caller knows that `last` is over.
 
-    def is_sealed(self, place: Place, day: date) -> bool:
-        """Whether the day has a seal."""
-        return self._stored(place, day) is not None
+        Gives each line once the log holds it and the head names it. After the clock went back, days that were sealed too early are sealed
+        again once they are over. Bug when the row that names the last seal was changed.
+        """
+        head, there = self._log.head(connection)
+        if there and head is None:
+            raise Bug(f"The row that names the last seal of {connection} was changed, so nothing is sealed: ask who wrote to the storage.")
+        if head is None or head.through < last:
+            yield from self._catch_up(_Reach(connection, places, last), head)
+        elif head.through > last:
+            self._log.move(connection, head, last)
 
-    def verify_seal(self, place: Place, day: date) -> list[str]:
-        """What differs from the day's seal, in sentences; [] when all steps of the day are there as they were sealed."""
-        name = f"{day.isoformat()} of {place_name(place)}"
-        seal = self._stored(place, day)
-        if seal is None:
-            return [f"There is no seal of {name}."]
-        problems = [] if self._genuine(seal) else [f"The seal of {name} was changed: its code does not fit."]
-        now = self._now(place, day)
-        if now.records != seal.records:
-            problems.append(f"The seal of {name} counts {seal.records} records, there are {now.records}.")
-        elif now.digest != seal.digest:
-            problems.append(f"Steps of {name} were changed, taken away or added since it was sealed.")
-        return problems + self._missing_steps(place, day)
+    def chain(self, connection: str) -> SealChain:
+        """All seals of the connection, and what is wrong with them."""
+        return self._log.chain(connection)
 
-    def _stored(self, place: Place, day: date) -> Seal | None:
-        blob = self._ports.blobs.read(SEALS, _blob(place, day))
-        for line in (blob.data if blob else b"").splitlines():
-            seal = _seal_of(line)
-            if seal is not None and (seal.place, seal.day) == (place_name(place), day.isoformat()):
-                return seal
-        return None
+    def retire(self, head: SealHead, line: SealLine) -> SealHead:
+        """Add a line that says what retention leaves of a day that is sealed."""
+        return self._log.add(line.connection, head, line, through=head.through)[0]
 
-    def _now(self, place: Place, day: date) -> Seal:
-        """The day as it is in the ledger, unsigned."""
-        content = hashlib.sha256()
-        count = 0
-        for key, head in self._heads(place, day):
-            content.update(canonical([key, head.seq, head.mac]).encode())
-            count += 1
-        return Seal(place_name(place), day.isoformat(), count, content.hexdigest())
+    def _catch_up(self, reach: _Reach, head: SealHead | None) -> Iterator[SealLine]:
+        for _ in range(MOST_DAYS):
+            day = self._next(reach, BEGINNING if head is None else head.through + ONE_DAY)
+            if day is None:
+                if head is not None:
+                    self._log.move(reach.connection, head, reach.last)
+                return
+            steps = steps_of(self._tables, reach.places, day)
+            if head is not None and day <= head.latest and self._holds(reach.connection, day, steps):
+                head = self._log.move(reach.connection, head, day)
+            else:
+                bare = SealLine(reach.connection, 0, "", day.isoformat(), "", steps)
+                head, made = self._log.add(reach.connection, head, bare, through=day)
+                yield made
 
-    def _heads(self, place: Place, day: date) -> Iterator[tuple[str, Head]]:
-        """The last step of the day for each record it touched, by key."""
-        prefix = rows.day_prefix(day)
-        found = self._ports.tables.scan(LEDGER, place.partition, prefix, rows.after(prefix))
-        for key, steps in groupby(found, lambda row: text_in(row.values, "Key")):
-            yield key, [rows.head_of(row) for row in steps][-1]
+    def _next(self, reach: _Reach, first: date) -> date | None:
+        days = [next_day(self._tables, place, first, reach.last) for place in reach.places]
+        return min((day for day in days if day is not None), default=None)
 
-    def _missing_steps(self, place: Place, day: date) -> list[str]:
-        """The day's last steps that are not in the ledger as the index of the day has them."""
-
-        def problem(item: tuple[str, Head]) -> str:
-            key, head = item
-            row = self._ports.tables.get(LEDGER, place.partition, rows.audit_key(key, head.seq))
-            if row is None:
-                return f"Step {head.seq} of record {key} is gone."
-            return "" if rows.head_of(row) == head else f"Step {head.seq} of record {key} was changed."
-
-        return [text for text in self._ports.executor.map(problem, [*self._heads(place, day)], width=READ_WIDTH) if text]
-
-    def _genuine(self, seal: Seal) -> bool:
-        try:
-            key = self._keys.of(seal.key_id)
-        except FixConfiguration:
-            return False
-        return hmac.compare_digest(_mac(key, seal), seal.mac)
+    def _holds(self, connection: str, day: date, steps: dict[str, Steps]) -> bool:
+        """Whether the day was sealed before, and needs no new line: its steps are the same, or retention has passed."""
+        line = self._log.chain(connection).of(day)
+        return line is not None and (line.kept is not None or dict(line.sealed) == steps)
 
 
-def _blob(place: Place, day: date) -> str:
-    return f"{place.connection}/{day:%Y-%m}.log"
-
-
-def _mac(key: bytes, seal: Seal) -> str:
-    content = canonical(["seal", seal.place, seal.day, seal.records, seal.digest])
-    return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
-
-
-def _seal_of(line: bytes) -> Seal | None:
-    try:
-        return Seal(**json.loads(line))
-    except (TypeError, ValueError):
-        return None  # a damaged line seals nothing
+def steps_of(tables: Tables, places: Sequence[Place], day: date) -> dict[str, Steps]:
+    """What a seal says of a day: for each place that has steps how many, and their digest."""
+    found = {place_name(place): digest_of(index_rows(tables, place, day)) for place in places}
+    return {name: steps for name, steps in found.items() if steps[0]}

@@ -12,10 +12,12 @@ from typing import Final, Unpack
 from sync.errors import StorageConflict
 from sync.ledger import changes as building
 from sync.ledger import rows, texts
-from sync.ledger.audit import AuditKeys, Link, broken
+from sync.ledger.audit import AuditKeys
+from sync.ledger.chains import head_in, head_row, read_chain, step_rows
 from sync.ledger.changes import Changes
 from sync.ledger.log import LogEntry, StepLog
 from sync.ledger.model import AT_REST, AuditRow, Failure, NewRecord, Place, Record, State, Step, Work
+from sync.ledger.retained import FIRST, removed_of, stands_for_removed
 from sync.ports import Ports
 from sync.storage.columns import moment_in, number_in, text_in
 from sync.storage.limits import MAX_CHANGES, MAX_COMMIT_BYTES, weight
@@ -119,8 +121,8 @@ class Ledger:
         return (rows.failure_of(place, row) for row in self._tables.scan(LEDGER, place.partition, "f:", rows.after("f:")))
 
     def history(self, place: Place, key: str) -> list[AuditRow]:
-        """The steps of one record, from the first."""
-        return [rows.link_of(place, key, row).row for row in self._steps(place, key)]
+        """The steps of one record, from the first that retention left."""
+        return [rows.link_of(place, key, row).row for row in step_rows(self._tables, place, key) if not stands_for_removed(row)]
 
     def day(self, place: Place, day: date) -> Iterator[tuple[str, int]]:
         """The steps of one day (UTC) as (key, number), by key."""
@@ -130,16 +132,13 @@ class Ledger:
 
     def verify(self, place: Place, key: str) -> list[str]:
         """What is wrong with a record's chain, in sentences; [] when it holds."""
-        links: list[Link] = []
-        unreadable: list[str] = []
-        for row in self._steps(place, key):
-            try:
-                links.append(rows.link_of(place, key, row))
-            except (ValueError, AssertionError) as error:
-                unreadable.append(f"The step in row {row.key} cannot be read: {error}.")
-        keys = (rows.record_key(key), rows.head_key(key))
-        heads = (rows.head_of(row) for row in (self._tables.get(LEDGER, place.partition, each) for each in keys) if row is not None)
-        return unreadable + broken(self._keys, links, next(heads, None))
+        chain = read_chain(self._tables, self._keys, place, key)
+        return chain.problems(self._keys, head_in(head_row(self._tables, place, key)))
+
+    def removed(self, place: Place, key: str) -> int:
+        """How many of the record's first steps retention removed."""
+        row = self._tables.get(LEDGER, place.partition, rows.audit_key(key, FIRST))
+        return 0 if row is None or not stands_for_removed(row) else removed_of(self._keys, place, key, row).head.seq
 
     def records(self, place: Place) -> Iterator[Record]:
         """All records, by key, streamed."""
@@ -149,10 +148,6 @@ class Ledger:
         """The keys of the records of a batch."""
         prefix = rows.batch_prefix(batch)
         return (text_in(row.values, "Key") for row in self._tables.scan(LEDGER, place.partition, prefix, rows.after(prefix)))
-
-    def _steps(self, place: Place, key: str) -> Iterator[Row]:
-        prefix = f"a:{key}:"
-        return self._tables.scan(LEDGER, place.partition, prefix, rows.after(prefix))
 
     def _record(self, place: Place, row: Row) -> Record:
         pointer = text_in(row.values, "Causes")

@@ -149,18 +149,21 @@ COMMANDS: Final = (
         "failures contoso --cause vendor-missing",
         "Grouped by the thing to mend: what is wrong, what to do, who can do it, which documents wait and what they come to. First what "
         "is in D365 already and not as it was; then settings; then vendors, accounts and dimensions; then single documents; last what "
-        "goes on by itself. Stages that cannot run and poison messages are in it.",
+        "goes on by itself. Stages that cannot run and poison messages, with their bodies, are in it. A message that names no connection "
+        "is one of the connection `-`: audit and resolve take that name too.",
         (ANY_CONNECTION, replace(CAUSE, help="only this cause, with every record that it holds up")),
     ),
     Command(
         "audit",
-        "one record's life, or the steps of a day",
+        "one record's life, the steps of a day, or whether the whole trail is whole",
         "audit contoso --record INV-1001 --verify",
-        "With --verify it ends with 1 and says what is broken when the trail is not whole; sealed days are checked against their seals.",
+        "With --verify it ends with 1 and says what is broken when the trail is not whole; sealed days are checked against their seals. "
+        "The last seal it names must be in the app's log with the same code: who can write the storage could have set all of it back.",
         (
             CONNECTION,
             Argument("--record", NAMED, "TEXT", one_of=True),
             Argument("--day", "every step of a day (UTC)", "YYYY-MM-DD", parse=day, one_of=True),
+            Argument("--all", "check every record, every day and every seal (with --verify or without)", one_of=True),
             Argument("--verify", "check that no step was changed, taken away or added"),
         ),
     ),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sync.ledger.model import NO_COMPANY
 from sync.verbs.audit import Audit, AuditStep, Life
-from sync.verbs.tables import Column, moment, paragraph, table
+from sync.verbs.tables import Column, counted, moment, paragraph, table
 
 
 def audit_text(result: Audit) -> list[str]:
@@ -12,17 +12,18 @@ def audit_text(result: Audit) -> list[str]:
     lines = [line for life in result.lives for line in (*_life(life), "")]
     if result.steps:
         lines += [*_day(result.steps), ""]
-    if not lines:
+    if not lines and not result.whole_trail:
         lines = ["No step on that day.", ""]
-    return [*lines[:-1], *_verdict(result)]
+    return [*lines[:-1], *_verdict(result)][1 if result.whole_trail else 0 :]
 
 
 def _verdict(result: Audit) -> list[str]:
     if result.problems is None:
         return []
+    notes = [line for note in result.notes for line in paragraph(note)]
     if not result.problems:
-        return ["", "The trail is whole: every step fits the one before it."]
-    return ["", "The trail is broken:", *(line for problem in result.problems for line in paragraph(problem, first="- "))]
+        return ["", "The trail is whole: every step fits the one before it, and every sealed day its seal.", *notes]
+    return ["", "The trail is broken:", *(line for problem in result.problems for line in paragraph(problem, first="- ")), *notes]
 
 
 def _life(life: Life) -> list[str]:
@@ -33,6 +34,7 @@ def _life(life: Life) -> list[str]:
     lines += [f"  due {moment(life.due)} UTC"] if life.due is not None and life.due.year < 9999 else []
     for cause in life.causes:
         lines += paragraph(f"{cause.kind.title}: {cause.sentence} → {cause.kind.remedy}", first="  cause: ", rest="    ")
+    lines += [f"  {counted(life.removed, 'step')} before these removed by retention"] if life.removed else []
     columns = [Column("#", right=True), Column("time (UTC)"), Column("step"), Column("state"), Column("what happened", wraps=True)]
     rows = [[str(step.number), moment(step.at), step.name, step.state, _note(step)] for step in life.steps]
     return [*lines, *table(columns, rows, indent=2)]

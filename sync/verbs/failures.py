@@ -9,7 +9,7 @@ from typing import Final
 from sync.app import App
 from sync.cause_kinds import KINDS
 from sync.connections.store import Stored
-from sync.engine.cases import NO_CONNECTION, case_places, places
+from sync.engine.cases import NO_CONNECTION, POISON, case_places, places
 from sync.errors import FixConfiguration
 from sync.ledger.model import Failure, Place
 from sync.values import money
@@ -34,6 +34,8 @@ class Example:
     amount: Decimal | None
     """Of the document, None when it has none or it cannot be read."""
     currency: str
+    body: str
+    """The queue message itself, of a poison message; empty for everything else."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def failures(app: App, connection_id: str | None = None, *, cause: str | None = 
             group = (failure.cause.kind.rank, failure.cause.code, failure.cause.subject, failure.place.connection)
             grouped.setdefault(group, []).append(failure)
             records.setdefault(failure.cause.code, {})[failure.place.partition, failure.key] = failure
-    groups = [_group(found, examples) for found in grouped.values()]
+    groups = [_group(app, found, examples) for found in grouped.values()]
     totals = {code: Total(len(found), _amounts(found.values())) for code, found in records.items()}
     every = {key for found in records.values() for key in found}
     return Failures(cause or "", len(every), tuple(_ordered(groups, totals)), totals)
@@ -111,6 +113,8 @@ def _ordered(groups: list[Group], totals: Mapping[str, Total]) -> list[Group]:
 def _all(app: App, connection_id: str | None) -> Iterator[Failure]:
     if connection_id is None:
         chosen: Iterable[Place] = (*case_places(NO_CONNECTION), *(place for stored in app.connections.list() for place in _places(stored)))
+    elif connection_id == NO_CONNECTION:
+        chosen = case_places(NO_CONNECTION)
     else:
         chosen = _places(stored_connection(app, connection_id))
     for place in chosen:
@@ -122,7 +126,7 @@ def _places(stored: Stored) -> tuple[Place, ...]:
     return case_places(stored.id) if stored.connection is None else places(stored.connection)
 
 
-def _group(found: list[Failure], examples: int | None) -> Group:
+def _group(app: App, found: list[Failure], examples: int | None) -> Group:
     first = found[0]
     ordered = sorted(found, key=lambda failure: (failure.since, failure.label))
     return Group(
@@ -137,7 +141,7 @@ def _group(found: list[Failure], examples: int | None) -> Group:
         count=len(found),
         since=ordered[0].since,
         amounts=_amounts(found),
-        examples=tuple(_example(failure) for failure in ordered[:examples]),
+        examples=tuple(_example(app, failure) for failure in ordered[:examples]),
     )
 
 
@@ -154,7 +158,7 @@ def _amount(failure: Failure) -> Decimal | None:
     return money(failure.amount) if failure.amount and failure.currency else None
 
 
-def _example(failure: Failure) -> Example:
+def _example(app: App, failure: Failure) -> Example:
     return Example(
         connection=failure.place.connection,
         stage=failure.place.stage,
@@ -167,4 +171,10 @@ def _example(failure: Failure) -> Example:
         key=failure.key,
         amount=_amount(failure),
         currency=failure.currency,
+        body=_body(app, failure),
     )
+
+
+def _body(app: App, failure: Failure) -> str:
+    record = app.ledger.get(failure.place, failure.key) if failure.place.stage == POISON else None
+    return "" if record is None else app.ledger.text(record.payload)

@@ -13,6 +13,8 @@ from sync.verbs.tables import counted, money, paragraph
 
 SUBJECTS: Final = 5
 """Things to mend that are shown of one cause, unless that cause was asked for or must be looked at first."""
+BODY: Final = 600
+"""Characters of a poison message that are shown."""
 DOCUMENTS: Final = frozenset({"invoices", "payments"})
 STATES: Final[Mapping[str, str]] = {
     State.FOUND: "not looked at yet",
@@ -72,7 +74,7 @@ def _subject(group: Group, many_connections: bool) -> list[str]:
         head = f"{group.subject}{where}: {counted(group.count, 'case')}{_sum(group.amounts)} since {group.since:%Y-%m-%d}"
         lines, indent = paragraph(head, first="  ", rest="    "), "    "
     for example in group.examples:
-        lines += paragraph(_document(group.code, example, many_connections), first=f"{indent}- ")
+        lines += paragraph(_document(group.code, example, many_connections), first=f"{indent}- ") + _message(example, indent)
     left = group.count - len(group.examples)
     return [*lines, f"{indent}- and {left:,} more"] if left > 0 else lines
 
@@ -83,6 +85,18 @@ def _document(code: str, example: Example, many_connections: bool) -> str:
     where = ", ".join(part for part in (connection, company, _state(code, example), f"since {example.since:%Y-%m-%d}") if part)
     amount = "" if example.amount is None else f", {money(example.amount) or '0.00'} {example.currency}"
     return f"{example.label}{amount} ({where}): {example.sentence}"
+
+
+def _message(example: Example, indent: str) -> list[str]:
+    """The body of a poison message on one line, and how it is closed: all messages of a queue have the same label."""
+    if not example.body:
+        return []
+    shown = example.body if len(example.body) <= BODY else f"{example.body[:BODY]}… ({len(example.body)} characters, all of it with --json)"
+    body = "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(shown.split()))
+    return [
+        *paragraph(f"body: {body}", first=f"{indent}  "),
+        f"{indent}  close it: python -m sync resolve {example.connection} --record {example.key}",
+    ]
 
 
 def _state(code: str, example: Example) -> str:

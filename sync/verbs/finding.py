@@ -1,14 +1,14 @@
 """Finding what a person names: a connection by its id, a record by its key, its AvidXchange id or a number in its label."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sync.app import App
 from sync.connections.document import Connection
 from sync.connections.store import Stored
-from sync.engine.cases import places
+from sync.engine.cases import NO_CONNECTION, case_places, places
 from sync.errors import FixConfiguration
 from sync.ledger.model import Place, Record
 from sync.ledger.rows import after, head_key
@@ -56,9 +56,13 @@ def check_reason(reason: str) -> None:
         raise FixConfiguration(f"Say why in 1 to {MOST_REASON} characters: --reason.", field="reason")
 
 
-def find(app: App, connection: Connection, text: str) -> list[Found]:
-    """All that `text` names. What it names exactly (key, id, label, a word of the label) wins over labels that only contain it."""
-    every = places(connection)
+def places_named(app: App, connection_id: str) -> tuple[Place, ...]:
+    """Every place of the connection; of `-` the cases that belong to no connection. FixConfiguration as `the_connection`."""
+    return case_places(NO_CONNECTION) if connection_id == NO_CONNECTION else places(the_connection(app, connection_id))
+
+
+def find(app: App, every: Sequence[Place], text: str) -> list[Found]:
+    """All in these places that `text` names. What it names exactly (key, id, label, a word of it) wins over labels that only contain it."""
     if re.fullmatch(r"[0-9a-f]{32}", text):
         return [found for place in every for found in _by_key(app, place, text)]
     wanted, exact, near = fold(text.strip()), list[Found](), list[Found]()
@@ -73,14 +77,14 @@ def find(app: App, connection: Connection, text: str) -> list[Found]:
     return exact or near
 
 
-def find_one(app: App, connection: Connection, text: str) -> Record:
-    """The one record that `text` names. FixConfiguration when there is none, or several."""
-    found = [item for item in find(app, connection, text) if item.record is not None]
+def find_one(app: App, connection_id: str, text: str) -> Record:
+    """The one record of the connection that `text` names. FixConfiguration when there is none, or several."""
+    found = [item for item in find(app, places_named(app, connection_id), text) if item.record is not None]
     if len(found) == 1 and found[0].record is not None:
         return found[0].record
     if not found:
         raise FixConfiguration(
-            f"No record of {connection.id} is named {text!r}: give its key, its AvidXchange id, or a number in its label.", field="record"
+            f"No record of {connection_id} is named {text!r}: give its key, its AvidXchange id, or a number in its label.", field="record"
         )
     named = "; ".join(f"{item.label} of {item.place.stage} (key {item.key})" for item in found[:MOST_NAMED])
     more = f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
@@ -105,5 +109,6 @@ def thing(app: App, place: Place, key: str) -> Found:
 
 
 def _by_key(app: App, place: Place, key: str) -> Iterator[Found]:
-    if app.ledger.history(place, key) or app.ledger.get(place, key) is not None:
+    known = app.ledger.get(place, key) is not None or app.ports.tables.get(LEDGER, place.partition, head_key(key)) is not None
+    if known or app.ledger.history(place, key):
         yield thing(app, place, key)

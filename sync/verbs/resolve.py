@@ -7,7 +7,7 @@ from typing import Final
 from sync.app import App
 from sync.errors import FixConfiguration
 from sync.ledger.model import Record, State, Step
-from sync.verbs.finding import check_reason, find_one, the_connection
+from sync.verbs.finding import check_reason, find_one
 
 KEEPS_STATE: Final = frozenset({State.WRITTEN, State.POSTED, State.ADOPTED, State.RESOLVED})
 """Only the causes of such a record are cleared: it is in D365, or a person closed it before and it changed in its source since."""
@@ -40,7 +40,7 @@ class Resolved:
 
 def to_resolve(app: App, connection_id: str, text: str) -> Record:
     """The one record that `text` names, when a person may close it. FixConfiguration says why not, or names the several it could be."""
-    record = find_one(app, the_connection(app, connection_id), text)
+    record = find_one(app, connection_id, text)
     if record.state is State.PARKED or (record.state in KEEPS_STATE and record.causes):
         return record
     if record.state in KEEPS_STATE:

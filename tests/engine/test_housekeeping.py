@@ -1,4 +1,7 @@
-"""Seals of yesterday, runs whose worker died, stages that are overdue."""
+"""Seals, retention, runs whose worker died, stages that are overdue."""
+
+import logging
+from dataclasses import replace
 
 import pytest
 
@@ -7,7 +10,9 @@ from sync.engine.housekeeping import keep_house
 from sync.engine.model import End, Slice
 from sync.engine.schedule import tick
 from sync.errors import TryLater
-from sync.ledger.model import NewRecord, Place, Step
+from sync.ledger.model import NewRecord, Place, Record, State, Step
+from sync.storage.model import Delete, Insert, Upsert
+from sync.storage.names import LEDGER
 from sync.values import digest
 from tests.engine.stage_bench import StageBench, document
 
@@ -34,23 +39,39 @@ def busy(_: Slice) -> End:
     raise TryLater("AvidXchange is busy.", delay=7_200)
 
 
-def test_yesterday_is_sealed_once_an_hour_after_its_end_and_an_edit_shows(bench: StageBench) -> None:
-    yesterday = bench.clock.now().date()
-    new = NewRecord(digest("1"), "invoice 1", "1", digest("v"), "{}", {}, due=bench.clock.now())
-    [record] = bench.app.ledger.note(PLACE, [new], "r", Step("found", "Found."))
+def new_record(number: str, bench: StageBench) -> NewRecord:
+    return NewRecord(digest(number), f"invoice {number}", number, digest("v"), "{}", {}, due=bench.clock.now())
+
+
+def noted(bench: StageBench) -> Record:
+    return bench.app.ledger.note(PLACE, [new_record("1", bench)], "r", Step("found", "Found."))[0]
+
+
+def sealed(bench: StageBench) -> list[str]:
+    return [line.day for line in bench.app.seals.chain("contoso").lines]
+
+
+def test_yesterday_is_sealed_once_an_hour_after_its_end_and_the_log_names_the_seal(
+    bench: StageBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    yesterday, record = bench.clock.now().date(), noted(bench)
     bench.clock.advance(hours=16)
     keep_house(bench.app)
-    assert bench.app.seals.verify_seal(PLACE, yesterday) != []
+    assert sealed(bench) == []
     bench.clock.advance(hours=1)
-    for _ in range(2):
-        assert keep_house(bench.app)["unsealed"] == []
-    assert bench.app.seals.verify_seal(PLACE, yesterday) == []
+    with caplog.at_level(logging.INFO):
+        for _ in range(2):
+            assert keep_house(bench.app)["unsealed"] == []
+    [line] = bench.app.seals.chain("contoso").lines
+    assert line.day == yesterday.isoformat()
+    named = [entry.getMessage() for entry in caplog.records if entry.getMessage().startswith("Sealed")]
+    assert named == [f"Sealed {yesterday}: seal 1, code {line.mac} [connection=contoso]"]
     bench.app.ledger.move(record, Step("later", "Today."), run="r", due=bench.clock.now())
-    assert bench.app.seals.verify_seal(PLACE, yesterday) == []
+    assert bench.app.proof.day(PLACE, yesterday, bench.app.seals.chain("contoso")) == []
 
 
-def test_a_place_that_cannot_be_sealed_is_said_and_sealed_the_next_time(bench: StageBench) -> None:
-    yesterday = bench.clock.now().date()
+def test_what_cannot_be_sealed_is_said_and_sealed_the_next_time(bench: StageBench) -> None:
+    noted(bench)
 
     def before(operation: Operation) -> None:
         if operation.verb == "append" and "contoso" in str(operation):
@@ -58,12 +79,73 @@ def test_a_place_that_cannot_be_sealed_is_said_and_sealed_the_next_time(bench: S
 
     bench.storage.before = before
     bench.clock.advance(days=1)
-    [sentence] = keep_house(bench.app)["unsealed"]
-    assert "contoso|vendors|usmf" in sentence
-    assert "storage is busy" in sentence
+    assert keep_house(bench.app)["unsealed"] == ["It stopped at contoso: storage is busy"]
     bench.storage.before = lambda _: None
     assert keep_house(bench.app)["unsealed"] == []
-    assert bench.app.seals.verify_seal(Place("contoso", "vendors", "usmf"), yesterday) == []
+    assert len(sealed(bench)) == 1
+
+
+def test_the_days_of_a_week_in_which_nobody_kept_house_are_sealed_afterwards(bench: StageBench) -> None:
+    record = noted(bench)
+    days = [bench.clock.now().date().isoformat()]
+    for _ in range(6):
+        bench.clock.advance(days=1)
+        days.append(bench.clock.now().date().isoformat())
+        record = bench.app.ledger.move(record, Step("later", "Later."), run="r", due=bench.clock.now())
+    bench.clock.advance(days=2)
+    keep_house(bench.app)
+    assert sealed(bench) == days
+
+
+def test_a_head_of_the_seals_that_is_not_ours_is_said_and_stops_nobody_else(bench: StageBench) -> None:
+    bench.app.connections.put(document(id="another"))
+    noted(bench)
+    bench.clock.advance(days=2)
+    keep_house(bench.app)
+    tables = bench.storage.tables
+    [row] = tables.scan(LEDGER, "contoso|seals|-")
+    tables.commit(LEDGER, row.partition, [Upsert(replace(row, values={**row.values, "Number": 9}))])
+    bench.app.ledger.note(Place("another", "invoices", "usmf"), [new_record("2", bench)], "r", Step("found", "Found."))
+    bench.clock.advance(days=2)
+    [told] = keep_house(bench.app)["unsealed"]
+    assert "The row that names the last seal of contoso was changed" in told
+    assert len(bench.app.seals.chain("another").lines) == 1
+
+
+def test_audit_steps_older_than_the_setting_go_and_the_record_stays(bench: StageBench) -> None:
+    record = noted(bench)
+    bench.app.ledger.move(record, Step("posted", "Posted."), run="r", state=State.POSTED, due=None)
+    bench.clock.advance(days=2_557)
+    assert keep_house(bench.app)["kept"] == []
+    assert len(bench.app.ledger.history(PLACE, record.key)) == 2
+    bench.clock.advance(days=1)
+    keep_house(bench.app)
+    assert bench.app.ledger.history(PLACE, record.key) == []
+    assert bench.app.ledger.get(PLACE, record.key) is not None
+    assert [*bench.app.proof.everything(PLACE, bench.app.seals.chain("contoso"))] == []
+
+
+def test_with_the_setting_0_audit_steps_stay_for_ever(bench: StageBench) -> None:
+    record = noted(bench)
+    bench.app.ledger.move(record, Step("posted", "Posted."), run="r", state=State.POSTED, due=None)
+    bench.app.settings = bench.app.settings.model_copy(update={"audit_retention_days": 0})
+    bench.clock.advance(days=36_000)
+    keep_house(bench.app)
+    keep_house(bench.app)
+    assert len(bench.app.ledger.history(PLACE, record.key)) == 2
+
+
+def test_audit_steps_that_do_not_fit_their_seal_stay_and_are_said(bench: StageBench) -> None:
+    record = noted(bench)
+    bench.clock.advance(days=2)
+    keep_house(bench.app)
+    tables = bench.storage.tables
+    [entry] = tables.scan(LEDGER, PLACE.partition, "d:", "d;")
+    tables.commit(LEDGER, PLACE.partition, [Delete(entry.key), Insert(replace(entry, key=entry.key[:-1] + "2"))])
+    bench.clock.advance(days=2_600)
+    [told] = keep_house(bench.app)["kept"]
+    assert "are left alone: Steps of" in told
+    assert len(bench.app.ledger.history(PLACE, record.key)) == 1
 
 
 def test_a_run_whose_worker_died_is_said_once_its_lease_has_run_out(bench: StageBench) -> None:

@@ -83,7 +83,8 @@ def test_the_code_accepts_the_settings(template: Template) -> None:
 def test_defaults_and_limits_are_the_code_s(template: Template) -> None:
     deployed = checks.app_settings(template)
     assert {name: deployed[name] for name in TIMERS} == TIMERS
-    for parameter, field in (("sliceSeconds", "slice_seconds"), ("leaseSeconds", "lease_seconds")):
+    of_parameters = {"sliceSeconds": "slice_seconds", "leaseSeconds": "lease_seconds", "auditRetentionDays": "audit_retention_days"}
+    for parameter, field in of_parameters.items():
         declared, model = template.of("parameters")[parameter].decorators, Settings.model_fields[field]
         assert deployed[str(model.alias)] == str(model.default)
         assert {

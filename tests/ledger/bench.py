@@ -6,6 +6,8 @@ from sandbox.storage import LocalStorage
 from sync.causes import Cause
 from sync.errors import FixConfiguration
 from sync.ledger.model import NewRecord, Place, State, Step
+from sync.ledger.proof import Proof
+from sync.ledger.retention import Retention
 from sync.ledger.seals import Seals
 from sync.ledger.store import Ledger
 from sync.ports import Ports
@@ -43,6 +45,8 @@ class Bench:
         self.keys = PlainKeys()
         self.ledger = Ledger(self.ports, self.keys)
         self.seals = Seals(self.ports, self.keys)
+        self.proof = Proof(self.ports, self.keys)
+        self.retention = Retention(self.ports, self.keys, self.seals, self.proof)
         self.place = Place(connection, "invoices", "USMF")
 
     def row(self, key: str) -> Row:

@@ -10,7 +10,7 @@ from sync.ledger.model import AuditRow, Place, Record, State, Step
 from sync.ledger.rows import audit_key, record_key
 from sync.ledger.store import LogEntry
 from sync.storage.model import Delete, Insert, Row, Upsert
-from sync.storage.names import LEDGER, SEALS
+from sync.storage.names import LEDGER
 from tests.ledger.bench import NOTED, VENDOR, WENT_ON, Bench, edited, new
 from tests.storage.support import START
 
@@ -120,63 +120,6 @@ def test_a_record_that_was_taken_away_shows(bench: Bench, lived: Record) -> None
     write(bench, Delete(record_key("k1")))
     assert bench.ledger.verify(bench.place, "k1") == ["The record itself is not there, its steps are still there."]
     assert bench.ledger.verify(bench.place, "nobody") == ["The record itself is not there, and there is no step of it."]
-
-
-def cut(bench: Bench) -> None:
-    """The last step of k1 is gone without a trace: the step, its day entry, and the record's head."""
-    third = bench.row(audit_key("k1", 3)).values
-    day = next(key for key in bench.keys_from("d:") if ":k1:" in key and key.endswith("4"))
-    head = edited(bench.row(record_key("k1")), Seq=third["Seq"], Mac=third["Mac"])
-    write(bench, Delete(audit_key("k1", 4)), Delete(day), Upsert(head))
-
-
-def test_a_cut_tail_shows_in_the_head_and_a_cut_head_in_the_seal(bench: Bench, lived: Record) -> None:
-    day = START.date()
-    bench.seals.seal_day(bench.place, day)
-    assert bench.seals.verify_seal(bench.place, day) == []
-    cut(bench)
-    assert bench.ledger.verify(bench.place, "k1") == [], "the chain alone cannot show it"
-    changed = "Steps of 2026-03-05 of contoso/invoices/usmf were changed, taken away or added since it was sealed."
-    assert bench.seals.verify_seal(bench.place, day) == [changed]
-
-
-def test_a_seal_shows_a_step_that_is_gone_and_one_that_was_changed(bench: Bench, lived: Record) -> None:
-    bench.seals.seal_day(bench.place, START.date())
-    write(bench, Delete(audit_key("k1", 4)), Upsert(edited(bench.row(audit_key("k2", 4)), Mac="0" * 64)))
-    assert bench.seals.verify_seal(bench.place, START.date()) == ["Step 4 of record k1 is gone.", "Step 4 of record k2 was changed."]
-
-
-def test_a_seal_shows_a_record_that_was_added_or_taken_away(bench: Bench, lived: Record) -> None:
-    bench.seals.seal_day(bench.place, START.date())
-    bench.ledger.note(bench.place, [new("late")], "run9", NOTED)
-    [problem] = bench.seals.verify_seal(bench.place, START.date())
-    assert problem == "The seal of 2026-03-05 of contoso/invoices/usmf counts 2 records, there are 3."
-
-
-def test_a_seal_that_was_changed_or_is_missing_shows(bench: Bench, lived: Record) -> None:
-    day = START.date()
-    assert bench.seals.verify_seal(bench.place, day) == ["There is no seal of 2026-03-05 of contoso/invoices/usmf."]
-    bench.seals.seal_day(bench.place, day)
-    name = "contoso/2026-03.log"
-    blob = bench.blobs.read(SEALS, name)
-    assert blob is not None
-    bench.blobs.write(SEALS, name, blob.data.replace(b'"records":2', b'"records":3'))
-    assert len(bench.seals.verify_seal(bench.place, day)) == 2
-    bench.blobs.write(SEALS, name, b"damaged\n")
-    assert bench.seals.verify_seal(bench.place, day) == ["There is no seal of 2026-03-05 of contoso/invoices/usmf."]
-
-
-def test_days_and_places_share_the_log_of_a_month_and_are_sealed_once(either: Bench) -> None:
-    days = [START.date() + timedelta(number) for number in range(3)]
-    [record] = either.ledger.note(either.place, [new("k1")], "run1", NOTED)
-    either.clock.forward(24 * 3600)
-    either.ledger.move(record, WENT_ON, run="r", owner="me")
-    for day in (*days, *days):
-        either.seals.seal_day(either.place, day)
-    blob = either.blobs.read(SEALS, f"{either.place.connection}/2026-03.log")
-    assert blob is not None
-    assert len(blob.data.splitlines()) == 3
-    assert [either.seals.verify_seal(either.place, day) for day in days] == [[], [], []]
 
 
 def test_old_steps_verify_after_the_key_was_rotated(bench: Bench, lived: Record) -> None:

@@ -11,16 +11,14 @@ from sandbox.d365 import D365
 from sandbox.faults import Fault
 from sandbox.place import Place, utc_now
 from sandbox.simulator.deployment import Deployment
-from sandbox.simulator.seams import PlainAuditKeys
 from sandbox.web import Request, Response, System
 from sandbox.worlds.contoso import build_contoso
 from sandbox.worlds.model import World
 from sandbox.worlds.property_firm import PropertyFirmSize
 from sandbox.worlds.truth import compare
-from sync.engine.cases import NO_CONNECTION, case_places
+from sync.engine.cases import case_places
 from sync.errors import FixConfiguration
 from sync.ledger.model import Failure, State
-from sync.ledger.store import Ledger
 from sync.storage.model import Row, Upsert, Value
 from sync.storage.names import CONNECTIONS, RECORD_RETRIES, REPLAYS, STAGE_RUNS
 from tests.proof import place as places
@@ -177,14 +175,16 @@ def test_a_message_that_is_no_json_ends_in_the_failures_with_its_body() -> None:
         places.run_until_idle(place)
         places.assert_truths_agree(place)
 
-        ledger = Ledger(ports, PlainAuditKeys())
-        kept = {}
-        for where in (*case_places(NO_CONNECTION), *case_places("contoso")):
-            for failure in ledger.failures(where):
-                noted = ledger.get(where, failure.key)
-                assert noted is not None
-                kept[failure.cause.subject] = (failure.cause.code, ledger.text(noted.payload))
-        assert kept == {f"queue {queue}": ("poison", body) for queue, body in bodies.items()}
+        listed = json.loads(place.sync("failures", "--cause", "poison", "--json").stdout)
+        found = {group["subject"]: (group["connection"], example) for group in listed["groups"] for example in group["examples"]}
+        assert {subject: example["body"] for subject, (_, example) in found.items()} == {
+            f"queue {queue}": body for queue, body in bodies.items()
+        }
+        shown = place.sync("failures", "--cause", "poison").stdout
+        assert all(f"body: {body}" in shown for body in bodies.values())
+        for owner, example in found.values():
+            place.sync("resolve", owner, "--record", example["key"], "--as", "ignored", "--reason", "a proof", "--yes")
+        assert json.loads(place.sync("failures", "--cause", "poison", "--json").stdout)["groups"] == []
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------------------

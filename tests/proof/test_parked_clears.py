@@ -105,6 +105,12 @@ def with_two_codes(invoice: Invoice) -> Invoice:
     return replace(invoice, distributions=(replace(line, codes=(*line.codes, Code("Cost Center", "250"))),))
 
 
+def with_a_fraction_of_a_cent(invoice: Invoice) -> Invoice:
+    [line] = invoice.distributions
+    more = Decimal("0.005")
+    return replace(invoice, gross=invoice.gross + more, distributions=(replace(line, amount=line.amount + more),))
+
+
 def by_hand(amount: Decimal) -> Hand:
     def harm(_: Deployment, world: World) -> None:
         day = world.avid.invoice(INVOICE).invoice_date
@@ -140,6 +146,15 @@ INVOICE_KINDS = {
     "the currency is corrected": spoiled_and_corrected("currency-differs", lambda invoice: replace(invoice, currency="EUR")),
     "the purchase order is taken off": spoiled_and_corrected("purchase-order", lambda invoice: replace(invoice, po_number="PO-1")),
     "the period is opened": settings("period-closed", first_open_day(date(2026, 3, 1)), first_open_day(date(2026, 1, 1))),
+    "the dimension is in the format again": changed_and_changed_back(
+        "dimension-not-in-format",
+        "DimensionIntegrationFormats",
+        {"DimensionFormatName": "Default entities", "DimensionFormatType": "DataEntityDefaultDimensionFormat"},
+        "FinancialDimensionFormat",
+        "BusinessUnit-Department",
+        "BusinessUnit-CostCenter-Department",
+    ),
+    "the fraction of a cent is gone": spoiled_and_corrected("field-invalid", with_a_fraction_of_a_cent),
     "the document by hand is taken back": Kind("conflict", by_hand(AMOUNT + 1), take_back),
 }
 
@@ -259,6 +274,29 @@ def unmark(_: Deployment, world: World) -> None:
             world.d365.remove_row(name, row)
 
 
+def policy(name: str, value: object) -> Callable[[Document], None]:
+    return lambda document: document["policies"].update({name: value})
+
+
+def in_part_by_mark(deployment: Deployment, world: World) -> None:
+    """The payment settles its invoice in part, which a mark cannot."""
+    world.d365.change("VendTransBiEntities", {"dataAreaId": "usmf", "SourceKey": posted(world)["SourceKey"]}, AmountCur=-AMOUNT - 1)
+    deployment.amend(world, policy("settlement", "marked_invoice"))
+
+
+def in_part_by_rows(deployment: Deployment, world: World) -> None:
+    deployment.amend(world, policy("settlement", "child_rows"))
+
+
+def issued_for_long(deployment: Deployment, world: World) -> None:
+    deployment.amend(world, policy("issued_too_long_days", 1))
+    world.avid.set_status(PAYMENT, "Issued to Supplier")
+
+
+def cleared(_: Deployment, world: World) -> None:
+    world.avid.settle_payment(PAYMENT, world.avid.now().date())
+
+
 PAYMENT_KINDS = {
     "it clears": spoiled_payment("not-settled", "Issued to Supplier"),
     "its error is gone": spoiled_payment("payment-error", "Error"),
@@ -275,6 +313,8 @@ PAYMENT_KINDS = {
     "its invoice has one due date": Kind("due-dates", split, join),
     "the mark of another journal is taken off": Kind("marked-elsewhere", mark, unmark),
     "the period is opened": settings("period-closed", first_open_day(date(2026, 3, 1)), first_open_day(date(2026, 1, 1))),
+    "settlement rows are allowed": Kind("settlement-mode", in_part_by_mark, in_part_by_rows),
+    "it was issued for long, and clears": Kind("issued-too-long", issued_for_long, cleared),
 }
 
 
@@ -327,3 +367,18 @@ def test_a_parked_payment_is_written_when_its_unknown_invoice_turns_up() -> None
     assert world.d365.one(PAYMENT_LINES, PaymentId=str(PAYMENT)).amount("DebitAmount") == AMOUNT
     assert codes_of(deployment, f"payment {PAYMENT}") == set()
     assert (SYSTEM, INVOICE) in world.expected.invoices
+
+
+def test_a_parked_payment_of_mixed_dimensions_is_written_when_they_may_be_left_blank() -> None:
+    deployment, world = deployed_contoso(mixed_dimensions="park")
+    run(deployment)
+    header = world.d365.one(HEADERS, dataAreaId="usmf", InvoiceAccount="US-108", InvoiceNumber="CPL 00311")
+    world.d365.post_invoice("usmf", header.text("HeaderReference"))
+    deployment.clock.advance(minutes=31)
+    world.avid.settle_payment(8002, world.avid.now().date())
+    run(deployment)
+    assert codes_of(deployment, "payment 8002") == {"dimensions-mixed"}
+    deployment.amend(world, policy("mixed_dimensions", "blank"))
+    run(deployment)
+    assert world.d365.one(PAYMENT_LINES, PaymentId="8002").amount("DebitAmount") == Decimal(1000)
+    assert codes_of(deployment, "payment 8002") == set()

@@ -1,5 +1,7 @@
 """`audit`: one record's life by whatever names it, a day, and whether the trail is whole."""
 
+import logging
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -70,7 +72,48 @@ def test_a_tail_cut_together_with_the_record_shows_by_the_seal_of_its_day(worked
     tables.commit("ledger", partition, [Delete(key) for key in keys])
     seen = worked.call("audit", ID, "--day", day, "--verify")
     assert seen.code == 1
-    assert "records, there are" in seen.out
+    assert f"The seal of {day} of thornquill/invoices/tqn counts" in seen.out
+    assert "there are" in seen.out
+    assert worked.call("audit", ID, "--all").code == 1
+
+
+def test_the_whole_trail_and_the_seal_to_compare_with_the_log_of_the_app(worked: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    assert "Nothing of thornquill is sealed yet." in worked.call("audit", ID, "--all").out
+    worked.clock.advance(days=1, hours=2)
+    with caplog.at_level(logging.INFO):
+        keep_house(worked.works)
+    seen = worked.call("audit", ID, "--all")
+    assert (seen.code, seen.out.splitlines()[0][:23]) == (0, "The trail is whole: eve")
+    [logged] = [entry.getMessage() for entry in caplog.records if entry.getMessage().startswith("Sealed 2026-03-02: seal 1, code ")]
+    named = re.search(r"The last seal is number 1, of 2026-03-02, made [0-9: -]+ UTC, code ([0-9a-f]{16})…", seen.out)
+    assert named is not None
+    assert f"code {named[1]}" in logged
+    assert worked.call("audit", ID, "--all", "--json").document["problems"] == []
+
+
+def test_days_that_nobody_seals_show(worked: Desk) -> None:
+    worked.clock.advance(days=2, hours=15)
+    assert worked.call("audit", ID, "--all").code == 0
+    worked.clock.advance(days=1)
+    seen = worked.call("audit", ID, "--all")
+    assert seen.code == 1
+    assert "Steps of 2026-03-02 and later are not sealed" in " ".join(seen.out.split())
+
+
+def test_what_retention_removed_is_said_and_is_no_problem(worked: Desk) -> None:
+    worked.clock.advance(days=2_600)
+    keep_house(worked.works)
+    day = worked.call("audit", ID, "--day", "2026-03-02", "--verify")
+    assert (day.code, "The steps of 2026-03-02 were removed by retention on 2033-04-14, but" in day.out) == (0, True)
+    vendor = worked.call("audit", ID, "--record", "vendor V-00007", "--verify").out
+    assert "1 step before these removed by retention" in vendor
+    assert "The trail is whole" in vendor
+    [life] = worked.call("audit", ID, "--record", "vendor V-00007", "--json").document["lives"]
+    assert (life["removed"], life["steps"]) == (1, [])
+    assert worked.call("audit", ID, "--record", life["key"]).code == 0
+    whole = worked.call("audit", ID, "--all")
+    assert whole.code == 0
+    assert "Steps removed by retention: 1 day, 2026-03-02 to 2026-03-02." in whole.out
 
 
 def test_nothing_of_that_name(worked: Desk) -> None:

@@ -1,11 +1,16 @@
 """`failures`: grouped by the thing to mend, root causes first, with the stages and messages that fail."""
 
+import json
 from dataclasses import replace
 
+import pytest
+
+from sync.engine.cases import NO_CONNECTION
 from sync.engine.retries import keep_poison
 from sync.engine.schedule import new_run
 from sync.messages import encode
 from sync.storage.model import Replace, Row
+from sync.storage.names import RECORD_RETRIES, REPLAYS, STAGE_RUNS
 from tests.verbs.desk import ID, Desk
 
 
@@ -58,6 +63,42 @@ def test_a_message_of_no_connection_is_shown_among_all(desk: Desk) -> None:
     keep_poison(desk.works, "replays", "{ no JSON")
     assert "message of replays" in desk.call("failures").out
     assert "Nothing fails" in desk.call("failures", ID).out
+
+
+BODIES = {
+    STAGE_RUNS: (ID, json.dumps({"connection": ID, "stage": "no such stage"})),
+    RECORD_RETRIES: (NO_CONNECTION, "no JSON \x1b[31m at all"),
+    REPLAYS: (ID, json.dumps({"connection": ID, "reason": "x" * 5_000})),
+}
+
+
+@pytest.mark.parametrize("queue", BODIES)
+def test_a_poison_message_is_shown_with_its_body_and_resolve_closes_it(desk: Desk, queue: str) -> None:
+    owner, body = BODIES[queue]
+    keep_poison(desk.works, queue, body)
+    [group] = desk.call("failures", "--json").document["groups"]
+    [example] = group["examples"]
+    assert (group["code"], group["connection"], example["body"]) == ("poison", owner, body)
+    shown = " ".join(desk.call("failures", owner).out.split())
+    assert body[:40].replace("\x1b", "�").rstrip() in shown
+    assert (f"({len(body)} characters, all of it with --json)" in shown) == (queue == REPLAYS)
+    assert f"python -m sync resolve {owner} --record {example['key']}" in shown
+
+    closed = desk.call("resolve", owner, "--record", example["key"], "--as", "ignored", "--reason", "sent by hand", "--yes")
+    assert closed.code == 0
+    assert desk.call("failures", "--json").document["groups"] == []
+    life = desk.call("audit", owner, "--record", example["key"], "--verify")
+    assert (life.code, "sent by hand" in life.out) == (0, True)
+
+
+def test_two_messages_of_a_queue_are_told_apart_by_their_keys(desk: Desk) -> None:
+    for body in ("one", "two"):
+        keep_poison(desk.works, STAGE_RUNS, body)
+    keys = {one["body"]: one["key"] for one in desk.call("failures", "--json").document["groups"][0]["examples"]}
+    seen = desk.call("resolve", "-", "--record", "message of stage-runs", "--as", "ignored", "--reason", "both", "--yes")
+    assert (seen.code, all(key in seen.err for key in keys.values())) == (2, True)
+    assert desk.call("resolve", "-", "--record", keys["one"], "--as", "ignored", "--reason", "one", "--yes").code == 0
+    assert [one["body"] for one in desk.call("failures", "-", "--json").document["groups"][0]["examples"]] == ["two"]
 
 
 def test_a_broken_document_still_shows_its_case(desk: Desk) -> None:
