@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Final, Protocol, TypeVar
 
@@ -16,7 +17,6 @@ from sandbox.simulator.story import Story
 from sandbox.simulator.strikes import Strikes, action_of
 from sandbox.simulator.watch import Violation, Watch
 from sandbox.storage import Operation
-from sync.http.retry import retry_after
 from sync.http.wire import HttpRequest, HttpResponse, NotSent, Unclear
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ class Outside:
             raise
         self._checked(lambda: self.watch.after_request(key, response.status, sent=True))
         self.strikes.after(struck, process)
-        self._asked_to_wait(request, response, began + process.skew)
+        self._asked_to_wait(request, response, began)
         return response
 
     def _plan(self, struck: list[Cell]) -> bool:
@@ -133,9 +133,11 @@ class Outside:
         self.network.faults.add(*faults[:1])
         return any(fault.kind in SILENT for fault in faults[:1])
 
-    def _asked_to_wait(self, request: HttpRequest, response: HttpResponse, own_now: datetime) -> None:
-        until = retry_after(response.headers.get("retry-after"), own_now) if response.status == 429 else None
-        if until is not None:
+    def _asked_to_wait(self, request: HttpRequest, response: HttpResponse, began: datetime) -> None:
+        """Read here and not by the product, which may read it wrongly."""
+        said = response.headers.get("retry-after", "") if response.status == 429 else ""
+        if said:
+            until = began + timedelta(seconds=int(said)) if said.isdecimal() else parsedate_to_datetime(said)
             self.watch.asked_to_wait(request.url.split("/")[2].lower(), until, self._task)
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 from typing import Final, Literal
 
@@ -37,6 +38,20 @@ OPEN: Final[Mapping[str, Sequence[object]]] = {
 }
 """What D365 may do where the contract leaves it open, for the switches under which every document can be written."""
 MOST_FAULTS: Final = 6
+OFTEN: Final = {
+    "header write": 4,
+    "line write": 4,
+    "claim": 2,
+    "outcome stored": 2,
+    "effect that comes late": 4,
+    "killed before an effect that comes late": 4,
+    "time-out with effect": 3,
+    "killed after": 3,
+    "two workers": 3,
+    "429 with seconds": 2,
+    "429 with a date": 2,
+}
+"""How many times as often these boundaries and kinds are drawn as the others: where money could be lost or doubled."""
 LATE_KINDS: Final = ("effect that comes late", "killed before an effect that comes late")
 NEVER_TOGETHER: Final = tuple({late, clock} for late in LATE_KINDS for clock in ("clock ahead", "clock behind"))
 """A clock that is wrong by more than the settle time cannot tell when that has passed (docs/reliability.md)."""
@@ -114,14 +129,28 @@ def _faults(chance: Random, flow: str) -> tuple[Cell, ...]:
     chosen: list[Cell] = []
     for _ in range(chance.randint(1, MOST_FAULTS)):
         stage = flow or chance.choice(STAGES)
-        possible = [cell for cell in cells() if cell.stage == stage]
-        boundary = chance.choice(sorted({cell.boundary for cell in possible}))
-        kind = chance.choice([cell.kind for cell in possible if cell.boundary == boundary])
+        possible = possible_kinds(stage)
+        boundary = _drawn(chance, [*possible])
+        kind = _drawn(chance, possible[boundary])
         cell = Cell(stage, boundary, kind, chance.choice((1, 1, 2, 3, 5, 8)))
         kinds = {cell.kind, *(known.kind for known in chosen)}
         if not any(pair <= kinds for pair in NEVER_TOGETHER):
             chosen.append(cell)
     return tuple(chosen)
+
+
+def _drawn(chance: Random, names: Sequence[str]) -> str:
+    return chance.choices(names, [OFTEN.get(name, 1) for name in names])[0]
+
+
+@cache
+def possible_kinds(stage: str) -> Mapping[str, Sequence[str]]:
+    """The kinds of faults of a stage by boundary."""
+    found: dict[str, list[str]] = {}
+    for cell in cells():
+        if cell.stage == stage:
+            found.setdefault(cell.boundary, []).append(cell.kind)
+    return found
 
 
 def from_cell(cell: Cell, seed: int = 7) -> Scenario:
