@@ -171,8 +171,8 @@ WRITES: Final = _on("write")
 STORES: Final = _on("table", "blob", "queue")
 SOURCES: Final = (PAGE_FETCHED, LOOK)
 QUEUES_OUT: Final = (DEQUEUE,)
-LATE: Final = timedelta(minutes=5)
-"""Later than a first look, and sooner than the settle time of 15 minutes."""
+LATE: Final = timedelta(minutes=12)
+"""Later than the look of whoever gets a dead worker's message (10 minutes), and sooner than the settle time of 15 minutes."""
 REFUSED: Final = (
     b'{"error":{"code":"","message":"An error has occurred.",'
     b'"innererror":{"message":"Write failed for table row of type \'X\'. Infolog: Error: Refused once."}}}'
