@@ -46,6 +46,7 @@ OFTEN: Final = {
     "effect that comes late": 4,
     "killed before an effect that comes late": 4,
     "time-out with effect": 3,
+    "reset in the body": 3,
     "killed after": 3,
     "two workers": 3,
     "429 with seconds": 2,

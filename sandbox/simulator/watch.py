@@ -5,6 +5,7 @@ what is true it reads from the systems' worlds. The first thing that is wrong en
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,7 +26,8 @@ HEADERS: Final = "VendorInvoiceHeaders"
 JOURNALS: Final = "VendorPaymentJournalHeaders"
 PAYMENT_LINES: Final = "VendorPaymentJournalLines"
 SETTLED: Final = "VendorPaymentJournalLineSettledInvoices"
-WATCHED: Final = (HEADERS, JOURNALS, PAYMENT_LINES, SETTLED)
+BATCH: Final = "$batch"
+WATCHED: Final = (HEADERS, BATCH, JOURNALS, PAYMENT_LINES, SETTLED)
 SETTLE: Final = timedelta(minutes=15)
 FRESH: Final = timedelta(seconds=1)
 WRITTEN: Final = frozenset({State.WRITTEN, State.POSTED, State.ADOPTED})
@@ -124,7 +126,7 @@ class Watch:
         name = urlsplit(request.url).path.removeprefix("/data/").partition("(")[0]
         if request.method != "POST" or name not in WATCHED:
             return None
-        body = json.loads(request.body, parse_float=Decimal)
+        body = _lines_of(request.body) if name == BATCH else json.loads(request.body, parse_float=Decimal)
         key = _key(name, body)
         self._is_intended(name, body)
         self._was_looked_for(key)
@@ -133,7 +135,7 @@ class Watch:
 
     def _is_intended(self, name: str, body: dict[str, object]) -> None:
         """Intent before effect: a durable row says that exactly this is about to be written (invariant 3)."""
-        stage = "invoices" if name == HEADERS else "payments"
+        stage = "invoices" if name in (HEADERS, BATCH) else "payments"
         if name == JOURNALS:
             found = any(row.values.get("SentAt") for row in self.tables.peek_all("ledger") if row.key.startswith("j:"))
         else:
@@ -276,6 +278,12 @@ class Watch:
                 )
 
 
+def _lines_of(batch: bytes) -> dict[str, object]:
+    """Which lines a changeset writes: the number of their header, and how many they are."""
+    found = re.findall(rb'"HeaderReference":\s*"([^"]+)"', batch)
+    return {"Lines": len(found), "HeaderReference": found[0].decode()}
+
+
 def _key(name: str, body: dict[str, object]) -> tuple[str, ...]:
     """What is written, by its natural key; the last part is what a look must name."""
     if name == HEADERS:
@@ -284,6 +292,8 @@ def _key(name: str, body: dict[str, object]) -> tuple[str, ...]:
         return name, str(body["dataAreaId"]), " ".join(str(body["Description"]).split(" ")[:2])
     if name == PAYMENT_LINES:
         return name, str(body["PaymentId"])
+    if name == BATCH:
+        return name, str(body["Lines"]), str(body["HeaderReference"])
     number = str(body["InvoiceNumber"])
     return name, number, str(body["JournalLineNumber"]), str(body["JournalBatchNumber"])
 
@@ -295,6 +305,8 @@ def _means(name: str, row: Row, body: dict[str, object]) -> bool:
     if name == PAYMENT_LINES:
         return row.values["SourceId"] == body["PaymentId"]
     progress = json.loads(_text(row.values["Progress"]))
+    if name == BATCH:
+        return bool(progress.get("header") == body["HeaderReference"])
     return (progress.get("journal"), progress.get("line")) == (body["JournalBatchNumber"], str(body["JournalLineNumber"]))
 
 

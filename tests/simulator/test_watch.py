@@ -147,6 +147,19 @@ def test_nothing_is_sent_again_without_a_look(scene: Scene) -> None:
     scene.post(HEADERS, scene.header)
 
 
+def test_lines_have_their_intent_and_are_not_sent_again_without_a_look(scene: Scene) -> None:
+    body = b'--changeset\r\n{"HeaderReference": "H-1", "InvoiceLineNumber": 1}\r\n{"HeaderReference": "H-1"}\r\n'
+    request = HttpRequest("POST", f"https://{scene.d365}/data/$batch?cross-company=true", {}, body)
+    with pytest.raises(Violation, match=r"intent: A write to \$batch"):
+        scene.send(request)
+    scene.record("claimed", SentAt=scene.clock.now(), Progress='{"header": "H-1"}')
+    scene.send(request)
+    with pytest.raises(Violation, match="sent again without a look"):
+        scene.send(request)
+    scene.get(scene.d365, "/data/VendorInvoiceLines?$filter=HeaderReference eq 'H-1'")
+    scene.send(request)
+
+
 @pytest.mark.parametrize("status", [None, 500, 503, 408])
 def test_after_an_unclear_outcome_only_two_late_looks_count(scene: Scene, status: int | None) -> None:
     scene.claim()
