@@ -207,11 +207,11 @@ def test_a_parked_twin_clears_when_it_is_taken_out_of_its_batch() -> None:
 # --- payments --------------------------------------------------------------------------------------------------------------------
 
 
-def spoiled_payment(cause: str, status: str) -> Kind:
+def spoiled_payment(cause: str, status: str, *reasons: tuple[int, str]) -> Kind:
     """A payment in a status that is not paid, until it clears."""
     return Kind(
         cause,
-        lambda _, world: world.avid.set_status(PAYMENT, status),
+        lambda _, world: world.avid.set_status(PAYMENT, status, reasons),
         lambda _, world: world.avid.settle_payment(PAYMENT, world.avid.now().date()),
     )
 
@@ -300,6 +300,7 @@ def cleared(_: Deployment, world: World) -> None:
 PAYMENT_KINDS = {
     "it clears": spoiled_payment("not-settled", "Issued to Supplier"),
     "its error is gone": spoiled_payment("payment-error", "Error"),
+    "its error clears by itself": spoiled_payment("payment-error-clears", "Error", (4, "Address is being verified")),
     "its status is known": spoiled_payment("payment-status", "Awaiting Courier"),
     "its amount is corrected": Kind(
         "sum-differs",

@@ -172,7 +172,7 @@ def test_a_long_name_is_cut_and_counted(bench: Bench) -> None:
 def test_the_profile_says_how_long_a_description_may_be(bench: Bench) -> None:
     add(bench, Name="n" * 60)
     document = bench.connection.model_dump(mode="json")
-    document["avidxchange"]["profile"] = {"lengths.code_description": 30}
+    document["avidxchange"]["profile"]["lengths.code_description"] = 30
     bench.connection = parse_connection(json.dumps(document))
     bench.run(gl_accounts.stage())
     group, system = bench.connection.code_groups["MainAccount"], int(bench.connection.companies[0].accounting_system)

@@ -203,6 +203,7 @@ def let_in(firm: Firm) -> set[str]:
     return {batch.guid for batch in firm.world.avid.batches.values() if batch.date_closed and batch.date_closed.date() >= first}
 
 
+@pytest.mark.shipped_names("it counts with the shipped overlap")
 @pytest.mark.parametrize(
     ("kind", "still_listed", "repeated"),
     [("drop_reply", True, 1), ("drop_reply", False, 0), ("drop_request", True, 0), ("drop_request", False, 0)],

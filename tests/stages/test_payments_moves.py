@@ -55,6 +55,7 @@ def post(firm: Firm, item: ExpectedPayment) -> None:
     firm.world.d365.post_journal(item.company, line.text("JournalBatchNumber"))
 
 
+@pytest.mark.shipped_names("its sentences quote AvidXchange's texts")
 @pytest.mark.parametrize("posted", [False, True], ids=["not posted", "posted"])
 @pytest.mark.parametrize("name", MOVES)
 def test_a_written_payment_that_moves_is_for_a_person_and_nothing_is_touched(name: str, posted: bool) -> None:
@@ -80,6 +81,7 @@ def test_a_written_payment_that_moves_is_for_a_person_and_nothing_is_touched(nam
     assert firm.steps(item).count("changed") == 1, "said once, not at every run"
 
 
+@pytest.mark.shipped_names("its sentences quote AvidXchange's texts")
 def test_the_case_follows_the_posting_of_the_journal_and_the_next_move() -> None:
     firm = Firm.build()
     firm.cycle()
@@ -164,6 +166,7 @@ def test_a_payment_that_is_not_paid_is_never_written_and_is_seen(name: str) -> N
     assert firm.lines(item) == []
 
 
+@pytest.mark.shipped_names("its sentences quote AvidXchange's texts")
 def test_an_error_that_clears_by_itself_asks_nobody_to_act_and_is_written_when_it_has_cleared() -> None:
     firm = Firm.build()
     item = check_payment(firm)
