@@ -119,8 +119,8 @@ SABOTAGES: Final[Sequence[Sabotage]] = (
     ),
     Sabotage(
         "a batch is acknowledged whatever became of its invoices",
-        "sync.stages.invoices.discovery",
-        (("if batch_key(row.guid) not in blocked and", "if"),),
+        "sync.stages.invoices.acknowledgement",
+        ((" and batch_key(row.guid) not in blocked and", " and"),),
         flow="invoices",
     ),
     Sabotage(
@@ -199,14 +199,15 @@ SABOTAGES: Final[Sequence[Sabotage]] = (
         (("            url = page.next_link\n", '            url = ""\n'),),
     ),
     Sabotage(
-        "an unclear upsert is not sent again",
+        "an unclear upsert counts as sent",
         "sync.engine.mirror_crawl",
         (
             (
-                "                failures.append(result)\n",
-                "                ground.memory.put(sending.key, Entry(sending.version, before.seen, Flag.OURS))\n",
+                "replace(before, flags=before.flags | Flag.OURS | Flag.UNCLEAR)",
+                "Entry(sending.version, before.seen, Flag.OURS)",
             ),
         ),
+        flow="vendors",
     ),
     Sabotage(
         "what others entered in AvidXchange is deactivated",

@@ -1,7 +1,7 @@
 """What one simulation plays, as data: made from a seed, so that a seed is all that is needed to play it again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
 from typing import Final, Literal
@@ -15,6 +15,7 @@ from sandbox.worlds.model import World
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 
 TINY: Final = PropertyFirmSize(vendors=30, accounts=30, buildings=10, invoices=10, payments=8)
+RICH: Final = replace(TINY, invoices=20, payments=16)
 OPEN: Final[Mapping[str, Sequence[object]]] = {
     "duplicate_invoice": ("accept", "warn", "reject"),
     "repeated_line_number": ("refuse", "accept"),
@@ -68,6 +69,8 @@ class Scenario:
 
     seed: int
     world: Literal["firm", "contoso"] = "firm"
+    rich: bool = False
+    """The firm has more documents, discounts and credits among them."""
     processes: int = 2
     linger: float = 0.8
     ticks: int = 3
@@ -81,7 +84,9 @@ class Scenario:
     def build(self, now: Now) -> World:
         """The two systems before the first run."""
         if self.world == "firm":
-            return build_property_firm(self.seed % WORLDS, now(), size=TINY, now=now, d365_switches=self.d365_switches)
+            return build_property_firm(
+                self.seed % WORLDS, now(), size=RICH if self.rich else TINY, now=now, d365_switches=self.d365_switches
+            )
         world = build_contoso(now(), now=now, seed=self.seed)
         world.d365.switches = self.d365_switches
         return world
@@ -122,6 +127,7 @@ def from_seed(seed: int, flow: str = "") -> Scenario:
         switches={name: chance.choice(values) for name, values in OPEN.items()},
         faults=_faults(chance, flow),
         events=tuple(chance.choice([*EVENTS]) for _ in range(ticks * 2)),
+        rich=chance.randrange(5) == 0,
     )
 
 
