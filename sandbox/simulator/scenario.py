@@ -84,9 +84,8 @@ class Scenario:
     def build(self, now: Now) -> World:
         """The two systems before the first run."""
         if self.world == "firm":
-            return build_property_firm(
-                self.seed % WORLDS, now(), size=RICH if self.rich else TINY, now=now, d365_switches=self.d365_switches
-            )
+            size, switches = RICH if self.rich else TINY, self.d365_switches
+            return build_property_firm(self.seed % WORLDS, now(), size=size, now=now, d365_switches=switches)
         world = build_contoso(now(), now=now, seed=self.seed)
         world.d365.switches = self.d365_switches
         return world
