@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from typing import Final
 
 from sync.ledger.audit import AuditKeys, place_name
@@ -163,8 +163,3 @@ def _sealed_twice(connection: str, lines: list[SealLine]) -> list[str]:
         if line.kept is None:
             first[line.day] = line
     return found
-
-
-def made_at(line: SealLine) -> datetime:
-    """When the line was made."""
-    return datetime.fromisoformat(line.at)
