@@ -6,10 +6,10 @@ whose chain is not whole); then its steps go, record by record, each in one tran
 broke off is gone on with by the next one: what is left of the day is still in the index.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final
 
 from sync.ledger import rows
@@ -67,6 +67,7 @@ class Retention:
         if day is None:
             return removal
         seals = self._seals.chain(connection)
+        places = seals.places(places)
         if seals.problems or seals.head is None:
             why = seals.problems[0] if seals.problems else "nothing is sealed yet."
             return Removal(left=[f"Old audit steps of {connection} are left alone: {why}"])
@@ -87,10 +88,9 @@ class Retention:
             return head
         line = seals.of(day)
         assert line is not None
-        stays = {kept for place in places for kept in self._staying(place, day)}
-        keep = stays if line.kept is None else stays & set(line.kept)
-        if line.kept is None or keep != set(line.kept):
-            head = self._seals.retire(head, SealLine(seals.connection, 0, "", day.isoformat(), "", {}, tuple(sorted(keep))))
+        keep = self._staying(places, day) if line.kept is None else self._still_staying(places, line.kept)
+        if keep != line.kept:
+            head = self._seals.retire(head, SealLine(seals.connection, 0, "", day.isoformat(), "", {}, keep))
         for place in places:
             removal.steps += self._remove_all(place, day, {(kept.place, kept.key) for kept in keep}, until)
         return head
@@ -102,11 +102,29 @@ class Retention:
         problems = (problem for place in places for problem in self._proof.seal(place, day, seals))
         return next((problem.sentence for problem in problems), "")
 
-    def _staying(self, place: Place, day: date) -> Iterator[Kept]:
+    def _staying(self, places: Sequence[Place], day: date) -> tuple[Kept, ...]:
         """The steps of the day that must stay."""
-        for key, entries in by_record(index_rows(self._ports.tables, place, day)):
-            if self._oldest(place, key, entries) is None:
-                yield from (Kept(place_name(place), key, entry.seq, entry.mac) for entry in entries)
+        kept: list[Kept] = []
+        for place in places:
+            records = by_record(index_rows(self._ports.tables, place, day))
+            while some := [*islice(records, TOGETHER)]:
+                kept += self._stuck(place, some)
+        return tuple(sorted(kept))
+
+    def _still_staying(self, places: Sequence[Place], kept: Sequence[Kept]) -> tuple[Kept, ...]:
+        """Those of the steps that stayed which still must. The others are not asked again: the log says already that they go."""
+        still: list[Kept] = []
+        for place in places:
+            mine = (step for step in kept if step.place == place_name(place))
+            grouped = groupby(mine, lambda step: step.key)
+            still += self._stuck(place, [(key, [Entry(key, step.seq, step.mac) for step in steps]) for key, steps in grouped])
+        return tuple(sorted(still))
+
+    def _stuck(self, place: Place, records: Sequence[tuple[str, Sequence[Entry]]]) -> list[Kept]:
+        """The steps of the records that must stay."""
+        oldest = self._ports.executor.map(lambda item: self._oldest(place, *item), records, width=WIDTH)
+        staying = (entries for (_, entries), found in zip(records, oldest, strict=True) if found is None)
+        return [Kept(place_name(place), entry.key, entry.seq, entry.mac) for entries in staying for entry in entries]
 
     def _oldest(self, place: Place, key: str, entries: Sequence[Entry]) -> _Oldest | None:
         """The steps, when they are the oldest of the record, nothing is wrong with them and the record is at rest; else None."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from typing import Final
 
-from sync.ledger.audit import AuditKeys
+from sync.ledger.audit import AuditKeys, place_name
+from sync.ledger.model import Place
 from sync.ledger.seal_lines import HEAD, SealHead, SealLine, head_of, head_partition, head_row, line_of, signed, text_of
 from sync.ports import Ports
 from sync.storage.model import Insert, Replace
@@ -31,6 +32,13 @@ class SealChain:
     def of(self, day: date) -> SealLine | None:
         """The last line of a day, which is the one that holds for it."""
         return next((line for line in reversed((*self.lines, *self.waiting)) if line.day == day.isoformat()), None)
+
+    def places(self, known: Iterable[Place]) -> list[Place]:
+        """The known places, and those that were sealed when the connection still named them."""
+        named = {place_name(place): place for place in known}
+        for name in (name for line in self.lines for name in line.sealed):
+            named.setdefault(name, Place(*name.split("/")))
+        return [*named.values()]
 
     def sealed(self, day: date) -> bool:
         """Whether everything through the day is sealed."""
@@ -155,8 +163,3 @@ def _sealed_twice(connection: str, lines: list[SealLine]) -> list[str]:
         if line.kept is None:
             first[line.day] = line
     return found
-
-
-def made_at(line: SealLine) -> datetime:
-    """When the line was made."""
-    return datetime.fromisoformat(line.at)

@@ -8,7 +8,6 @@ from typing import Final
 from sync.app import App
 from sync.causes import Cause
 from sync.errors import FixConfiguration
-from sync.ledger.audit import place_name
 from sync.ledger.day_index import next_day
 from sync.ledger.model import AuditRow, Place
 from sync.ledger.proof import Problem
@@ -113,7 +112,7 @@ def audit_day(app: App, connection_id: str, day: date, *, verify: bool = False) 
     if not verify:
         return Audit(connection_id, (), ordered, None)
     seals = app.seals.chain(connection_id)
-    problems = [problem for place in _sealed_places(where, seals) for problem in app.proof.day(place, day, seals)]
+    problems = [problem for place in seals.places(where) for problem in app.proof.day(place, day, seals)]
     notes = (*_of_day(seals, day), *_last_seal(seals))
     return Audit(connection_id, (), ordered, (*_seal_problems(app, where, seals), *_told(app, problems)), notes)
 
@@ -122,19 +121,11 @@ def audit_trail(app: App, connection_id: str) -> Audit:
     """Every record, every day and every seal of a connection against each other."""
     where = places_named(app, connection_id)
     seals = app.seals.chain(connection_id)
-    problems = [problem for place in _sealed_places(where, seals) for problem in app.proof.everything(place, seals)]
+    problems = [problem for place in seals.places(where) for problem in app.proof.everything(place, seals)]
     retired = sorted({line.day for line in seals.lines if line.kept is not None})
     notes = (f"Steps removed by retention: {counted(len(retired), 'day')}, {retired[0]} to {retired[-1]}.",) if retired else ()
     found = (*_seal_problems(app, where, seals), *_told(app, problems))
     return Audit(connection_id, (), (), found, (*notes, *_last_seal(seals)), whole_trail=True)
-
-
-def _sealed_places(where: Sequence[Place], seals: SealChain) -> list[Place]:
-    """The places of the connection, and those of companies that are not in its document any more."""
-    named = {place_name(place): place for place in where}
-    for name in (name for line in seals.lines for name in line.sealed):
-        named.setdefault(name, Place(*name.split("/")))
-    return [*named.values()]
 
 
 def _seal_problems(app: App, where: Sequence[Place], seals: SealChain) -> list[str]:

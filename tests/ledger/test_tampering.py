@@ -243,6 +243,22 @@ def test_a_head_set_back_by_one_seal_does_not_open_its_day(bench: Bench) -> None
     assert f"{DAY_THREE} of contoso was sealed before with other steps: the seals were set back." in trail.problems()
 
 
+def test_another_life_on_a_sealed_day_shows(bench: Bench) -> None:
+    """The record is set back, and the connector itself goes on with it by a clock that was set back too: only the seal can tell."""
+    trail = Trail(bench)
+    trail.live()
+    now = bench.clock.now()
+    trail.go_to(3)
+    trail.seal(4)
+    cut_the_tail(trail)
+    for name in ("One", "Two"):
+        record = bench.ledger.get(bench.place, "k1")
+        assert record is not None
+        trail.step(record, f"{name}, otherwise.")
+    bench.clock.time = now
+    assert trail.problems() == [f"Steps of {DAY_THREE} of contoso/invoices/usmf were changed, taken away or added since it was sealed."]
+
+
 def test_seals_that_begin_anew_do_not_hide_the_old_ones(bench: Bench) -> None:
     trail = lived(bench)
     forget_a_record(trail)

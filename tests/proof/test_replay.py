@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -337,6 +338,7 @@ CLEARED_THERE = {kind.cause for kinds in (parked.INVOICE_KINDS, parked.PAYMENT_K
     "dimensions-mixed",
 }
 """`tests/proof/test_parked_clears.py`; the last four have a test of their own there."""
+ROOT = Path(__file__).parents[2]
 CLEARED_ELSEWHERE = {"attachment": "tests/stages/test_invoices_images.py", "written-gone": "tests/stages/test_invoices_trouble.py"}
 A_PERSON_ENDS_IT = {
     "changed-after-write": "the document is in D365 and never changed by us: a person corrects it there and resolves",
@@ -353,3 +355,5 @@ def test_every_cause_can_be_cleared_by_a_case_here_or_says_why_only_a_person_can
     assert {*KINDS} - cleared - {*A_PERSON_ENDS_IT} == set(), "give the cause a case, or say why a replay cannot help"
     assert (cleared | {*A_PERSON_ENDS_IT}) <= {*KINDS}
     assert cleared & {*A_PERSON_ENDS_IT} == set()
+    for code, path in CLEARED_ELSEWHERE.items():
+        assert f'"{code}"' in (ROOT / path).read_text(encoding="utf-8")
