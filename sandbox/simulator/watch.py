@@ -281,9 +281,10 @@ class Watch:
 
 
 def _lines_of(batch: bytes) -> dict[str, object]:
-    """Which lines a changeset writes: the number of their header, and how many they are."""
+    """Which lines a changeset writes: company and number of their header, and how many they are. Companies number for themselves."""
     found = re.findall(rb'"HeaderReference":\s*"([^"]+)"', batch)
-    return {"Lines": len(found), "HeaderReference": found[0].decode()}
+    companies = re.findall(rb'"dataAreaId":\s*"([^"]+)"', batch)
+    return {"Lines": len(found), "Company": companies[0].decode(), "HeaderReference": found[0].decode()}
 
 
 def _key(name: str, body: dict[str, object]) -> tuple[str, ...]:
@@ -295,9 +296,9 @@ def _key(name: str, body: dict[str, object]) -> tuple[str, ...]:
     if name == PAYMENT_LINES:
         return name, str(body["PaymentId"])
     if name == BATCH:
-        return name, str(body["Lines"]), str(body["HeaderReference"])
+        return name, str(body["Company"]), str(body["Lines"]), str(body["HeaderReference"])
     number = str(body["InvoiceNumber"])
-    return name, number, str(body["JournalLineNumber"]), str(body["JournalBatchNumber"])
+    return name, str(body["JournalLineCompany"]), number, str(body["JournalLineNumber"]), str(body["JournalBatchNumber"])
 
 
 def _means(name: str, row: Row, body: dict[str, object]) -> bool:

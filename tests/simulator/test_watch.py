@@ -148,7 +148,7 @@ def test_nothing_is_sent_again_without_a_look(scene: Scene) -> None:
 
 
 def test_lines_have_their_intent_and_are_not_sent_again_without_a_look(scene: Scene) -> None:
-    body = b'--changeset\r\n{"HeaderReference": "H-1", "InvoiceLineNumber": 1}\r\n{"HeaderReference": "H-1"}\r\n'
+    body = b'--changeset\r\n{"dataAreaId": "usmf", "HeaderReference": "H-1", "InvoiceLineNumber": 1}\r\n{"HeaderReference": "H-1"}\r\n'
     request = HttpRequest("POST", f"https://{scene.d365}/data/$batch?cross-company=true", {}, body)
     with pytest.raises(Violation, match=r"intent: A write to \$batch"):
         scene.send(request)
