@@ -16,6 +16,7 @@ from typing import Any, Final
 import pytest
 
 from bench.mutation import session
+from bench.mutation.mutants import units_of
 from bench.mutation.process import in_child
 
 Line = tuple[str, int]
@@ -28,29 +29,35 @@ ELSEWHERE: Final = ("tests/bench", "tests/infra", "tests/sandbox", "tests/test_d
 
 @dataclass
 class Footprint:
-    """One test: its seconds, and the lines that it runs, by file."""
+    """One test: its seconds, and what it runs: by file and function (`Class.name`), the lines from the function's first on."""
 
     seconds: float
-    lines: dict[str, list[int]]
+    lines: dict[str, dict[str, list[int]]]
 
     def price(self, path: str) -> float:
         """Its seconds, the more of them counted the less of what it runs is in the file: a test of the file itself comes first."""
-        return self.seconds * sum(map(len, self.lines.values())) / max(1, len(self.lines.get(path, ())))
+        functions = sum(map(len, self.lines.values()))
+        return self.seconds * functions / max(1, len(self.lines.get(path, ())))
 
 
 @dataclass
 class Footprints:
-    """All tests that run in this process. `modules` are the libraries that they import; `failed` are tests that fail as things are."""
+    """All tests that run in this process. `files` are digests of the test files; `modules` the libraries that tests import; `failed` tests
+    that fail as things are.
 
-    base: str = ""
+    They are kept when the product changes: lines are counted within functions, so that a change elsewhere does no harm, and at worst a
+    mutant meets fewer tests than it could.
+    """
+
     files: dict[str, str] = field(default_factory=dict)
     tests: dict[str, Footprint] = field(default_factory=dict)
     modules: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
-    def running(self, path: str, first: int, last: int) -> list[str]:
-        """The tests that run a line from `first` to `last`."""
-        return [name for name, test in self.tests.items() if any(first <= line <= last for line in test.lines.get(path, ()))]
+    def running(self, path: str, unit: str, offset: int | None = None) -> list[str]:
+        """The tests that run a function, or one of its lines."""
+        found = ((name, test.lines.get(path, {}).get(unit)) for name, test in self.tests.items())
+        return [name for name, lines in found if lines and (offset is None or offset in lines)]
 
     def touching(self, paths: Iterable[str]) -> list[str]:
         """The tests that run any line of the files."""
@@ -71,6 +78,7 @@ class Recorder:
 
     def __init__(self, root: Path, targets: Iterable[str]) -> None:
         self._targets = {str(root / path): path for path in targets}
+        self._units = {path: units_of((root / path).read_text(encoding="utf-8")) for path in targets}
         self._lines: set[Line] = set()
         self._of_fixtures: dict[str, set[Line]] = {}
         self.tests: dict[str, Footprint] = {}
@@ -99,8 +107,16 @@ class Recorder:
         start = time.process_time()
         result = yield
         lines = self._lines.union(*(self._of_fixtures.get(name, ()) for name in getattr(item, "fixturenames", ())))
-        self.tests[item.nodeid] = Footprint(round(time.process_time() - start, 3), _by_file(lines))
+        self.tests[item.nodeid] = Footprint(round(time.process_time() - start, 3), self._by_function(lines))
         return result
+
+    def _by_function(self, lines: Iterable[Line]) -> dict[str, dict[str, list[int]]]:
+        found: dict[str, dict[str, list[int]]] = {}
+        for path, line in sorted(lines):
+            unit, offset = self._units[path].get(line, ("", 0))
+            if unit:
+                found.setdefault(path, {}).setdefault(unit, []).append(offset)
+        return found
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
@@ -117,13 +133,6 @@ class Recorder:
         """A test that fails without a fault proves nothing with one."""
         if report.failed:
             self.failed.append(report.nodeid)
-
-
-def _by_file(lines: Iterable[Line]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for path, line in sorted(lines):
-        found.setdefault(path, []).append(line)
-    return found
 
 
 def _libraries() -> list[str]:
@@ -148,14 +157,10 @@ def file_of(test: str) -> str:
 
 
 def footprints(root: Path, targets: Iterable[str], store: Path, tests: str = "tests") -> Footprints:
-    """Those of the store, renewed where a file changed: all when it is no test file, else those of the test file."""
-    product = [*(path for folder in ("sync", "sandbox") for path in sorted((root / folder).rglob("*.py"))), root / "function_app.py"]
-    base = digest(*filter(Path.is_file, product))
+    """Those of the store, renewed for the test files that changed."""
     names = {path.relative_to(root).as_posix(): path for path in sorted((root / tests).rglob("test_*.py"))}
     files = {name: digest(*_with_helpers(root, path)) for name, path in names.items() if not name.startswith(ELSEWHERE)}
     known = _read(store)
-    if known.base != base:
-        known = Footprints(base)
     stale = [name for name, value in files.items() if known.files.get(name) != value]
     for start in range(0, len(stale), TOGETHER):
         print(f"Noting which lines the tests run: file {start + 1} of {len(stale)} …", flush=True)
@@ -185,7 +190,7 @@ def _renewed(known: Footprints, found: dict[str, Any], noted: Sequence[str], fil
     failed = [*filter(stays, known.failed), *found["failed"]]
     tests |= {name: Footprint(seconds, lines) for name, (seconds, lines) in found["tests"].items() if name not in failed and lines}
     digests = {name: value for name, value in files.items() if name in noted or known.files.get(name) == value}
-    return Footprints(known.base, digests, tests, list(dict.fromkeys([*known.modules, *found["modules"]])), failed)
+    return Footprints(digests, tests, list(dict.fromkeys([*known.modules, *found["modules"]])), failed)
 
 
 def _read(store: Path) -> Footprints:

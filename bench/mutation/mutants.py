@@ -3,7 +3,7 @@
 import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -44,7 +44,8 @@ class Mutant:
     """One fault at one place.
 
     `before` and `after` are the changed line as Python would print it; `number` tells equal ones apart; `index` is its place among all of
-    the file. `unit` are the first and last line of the function (or the statement of a module or class) around it, `source` its digest.
+    the file. `unit` is the function of a module or class around it, "" when there is none, and `offset` its line therein; `source` is the
+    digest of the function, or of the statement of the module or class.
     """
 
     area: str
@@ -57,13 +58,24 @@ class Mutant:
     number: int
     index: int
     source: str
-    unit: tuple[int, int]
+    unit: str
+    offset: int
 
     @property
     def key(self) -> str:
         """The same in every run while this place of the code is the same, wherever it moves in its file."""
         words = (self.path, self.scope, self.operator, self.before, self.after, str(self.number))
         return sha256("\n".join(words).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What is around a node: the names of functions and classes, the statement, and the unit with the number of names to it."""
+
+    scope: tuple[str, ...]
+    statement: ast.AST
+    unit: ast.AST
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,9 +86,7 @@ class _Site:
     parent: ast.AST
     field: str
     index: int | None
-    scope: tuple[str, ...]
-    unit: ast.AST
-    statement: ast.AST
+    around: _Around
 
     def put(self, node: ast.AST) -> None:
         if self.index is None:
@@ -85,32 +95,28 @@ class _Site:
             getattr(self.parent, self.field)[self.index] = node
 
 
-def _sites(tree: ast.Module) -> Iterator[_Site]:
-    yield from _below(tree, (), tree, tree)
-
-
-def _below(parent: ast.AST, scope: tuple[str, ...], unit: ast.AST, statement: ast.AST) -> Iterator[_Site]:
+def _sites(parent: ast.AST, around: _Around) -> Iterator[_Site]:
     for field, value in ast.iter_fields(parent):
         if field in LEFT_ALONE or (isinstance(parent, ast.ClassDef) and field == "keywords"):
             continue
-        items = enumerate(value) if isinstance(value, list) else [(None, value)]
-        for index, node in items:
-            if isinstance(node, ast.AST):
-                yield from _at(node, parent, field, index, scope, unit, statement)
+        for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(node, ast.AST) and not _is_left_alone(node, parent, around.scope):
+                within = _within(node, parent, around)
+                yield _Site(node, parent, field, index, within)
+                yield from _sites(node, within)
 
 
-def _at(
-    node: ast.AST, parent: ast.AST, field: str, index: int | None, scope: tuple[str, ...], unit: ast.AST, statement: ast.AST
-) -> Iterator[_Site]:
-    if isinstance(node, ast.stmt):
-        statement = node
-        unit = node if isinstance(parent, ast.Module | ast.ClassDef) else unit
-    if _is_left_alone(node, parent, scope):
-        return
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        scope = (*scope, node.name)
-    yield _Site(node, parent, field, index, scope, unit, statement)
-    yield from _below(node, scope, unit, statement)
+def _within(node: ast.AST, parent: ast.AST, around: _Around) -> _Around:
+    scope = (*around.scope, node.name) if isinstance(node, ast.FunctionDef | ast.ClassDef) else around.scope
+    if not isinstance(node, ast.stmt):
+        return around
+    if isinstance(parent, ast.Module | ast.ClassDef):
+        return _Around(scope, node, node, len(scope))
+    return replace(around, scope=scope, statement=node)
+
+
+def _sites_of(tree: ast.Module) -> Iterator[_Site]:
+    return _sites(tree, _Around((), tree, tree))
 
 
 def _is_left_alone(node: ast.AST, parent: ast.AST, scope: tuple[str, ...]) -> bool:
@@ -132,7 +138,7 @@ def mutants_of(source: str, path: str, area: str = "") -> list[Mutant]:
 def mutated(source: str, index: int) -> ast.Module:
     """The syntax tree of the file with its mutant number `index`."""
     tree = ast.parse(source)
-    faults = ((site, replacement) for site in _sites(tree) for _, replacement in faults_of(site.node))
+    faults = ((site, replacement) for site in _sites_of(tree) for _, replacement in faults_of(site.node))
     site, replacement = next(islice(faults, index, None))
     site.put(ast.copy_location(replacement, site.node))
     return ast.fix_missing_locations(tree)
@@ -141,22 +147,23 @@ def mutated(source: str, index: int) -> ast.Module:
 def _mutations(tree: ast.Module, path: str, area: str) -> Iterator[Mutant]:
     seen: Counter[tuple[str, ...]] = Counter()
     index = 0
-    for site in _sites(tree):
+    for site in _sites_of(tree):
         for operator, replacement in faults_of(site.node):
             before, after = _difference(site, replacement)
-            scope = ".".join(site.scope)
+            scope = ".".join(site.around.scope)
             same = (scope, operator, before, after)
-            source = sha256(ast.dump(site.unit).encode()).hexdigest()[:12]
-            line = getattr(site.node, "lineno", getattr(site.statement, "lineno", 1))
-            unit = (getattr(site.unit, "lineno", 1), getattr(site.unit, "end_lineno", 1))
-            yield Mutant(area, path, scope, line, operator, before, after, seen[same], index, source, unit)
+            source = sha256(ast.dump(site.around.unit).encode()).hexdigest()[:12]
+            line = getattr(site.node, "lineno", getattr(site.around.statement, "lineno", 1))
+            unit = ".".join(site.around.scope[: site.around.depth]) if isinstance(site.around.unit, ast.FunctionDef) else ""
+            offset = line - getattr(site.around.unit, "lineno", line)
+            yield Mutant(area, path, scope, line, operator, before, after, seen[same], index, source, unit, offset)
             seen[same] += 1
             index += 1
 
 
 def _difference(site: _Site, replacement: ast.AST) -> tuple[str, str]:
     """The first line that the fault changes, before and after it."""
-    place = site.parent if site.statement is site.node else site.statement
+    place = site.parent if site.around.statement is site.node else site.around.statement
     before = ast.unparse(place).splitlines()
     site.put(ast.copy_location(replacement, site.node))
     after = ast.unparse(ast.fix_missing_locations(place)).splitlines()
@@ -164,6 +171,17 @@ def _difference(site: _Site, replacement: ast.AST) -> tuple[str, str]:
     pairs = ((old, new) for old, new in zip([*before, ""], [*after, ""], strict=False) if old != new)
     old, new = next(pairs, ("", ""))
     return old.strip(), new.strip()
+
+
+def units_of(source: str) -> dict[int, tuple[str, int]]:
+    """For each line of a file that is in a function of the module or of a class: the function's name and the line's place in it."""
+    found: dict[int, tuple[str, int]] = {}
+    for site in _sites_of(ast.parse(source)):
+        node = site.node
+        if isinstance(node, ast.FunctionDef) and node is site.around.unit:
+            lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            found |= {line: (".".join(site.around.scope), line - node.lineno) for line in lines}
+    return found
 
 
 def every_mutant(root: Path = ROOT, areas: Iterable[Area] = AREAS) -> list[Mutant]:

@@ -106,10 +106,10 @@ def tests_for(mutant: Mutant, prints: Footprints, importers: Sequence[str], kill
     They run its line; or, where no line of its own is run by a test (it is run by the import, or is a constant), its function, its file,
     or what imports its file.
     """
-    path, (first, last) = mutant.path, mutant.unit
+    path, unit = mutant.path, mutant.unit
     ways: tuple[Callable[[], list[str]], ...] = (
-        lambda: prints.running(path, mutant.line, mutant.line),
-        lambda: prints.running(path, first + 1, last),
+        lambda: prints.running(path, unit, mutant.offset),
+        lambda: prints.running(path, unit),
         lambda: prints.touching([path]),
         lambda: prints.touching(importers),
     )
