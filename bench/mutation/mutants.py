@@ -120,11 +120,15 @@ def _sites_of(tree: ast.Module) -> Iterator[_Site]:
 
 
 def _is_left_alone(node: ast.AST, parent: ast.AST, scope: tuple[str, ...]) -> bool:
-    """Docstrings, imports and types."""
+    """Docstrings, imports, types, and the words of a sentence that is put together."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         return True
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+        return True
+    if isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant):
+        return any(isinstance(part, ast.Constant) and " " in str(part.value) for part in parent.values)
     if isinstance(node, ast.Tuple | ast.Constant) and isinstance(parent, ast.Subscript) and not scope:
         return True
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) and not scope

@@ -1,7 +1,8 @@
 """The small faults: what is done to which node of a syntax tree.
 
 The set is the usual one (comparisons, logic, arithmetic, constants, conditions, deleted statements) and, because much of this product is
-tables and keyword arguments, the loss of one element, entry or argument. Annotations, decorators and docstrings are left alone.
+tables and keyword arguments, the loss of one element, entry or argument. Annotations, decorators, docstrings and sentences (texts with a
+blank) are left alone: how something is said is no behaviour.
 """
 
 import ast
@@ -83,7 +84,7 @@ def _constant(node: ast.Constant) -> Iterator[Fault]:
             yield "constant", _with(node, value=not node.value)
         case int() | float():
             yield "constant", _with(node, value=node.value + 1)
-        case str():
+        case str() if " " not in node.value:
             yield "text", _with(node, value=f"XX{node.value}XX")
         case bytes():
             yield "text", _with(node, value=b"XX" + node.value)

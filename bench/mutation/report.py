@@ -20,11 +20,11 @@ Made by `python -m bench.mutation --sample {sample} --seed {seed} --report`; wha
 `bench/mutation/judgements.toml`.
 
 Small faults are put into the code that moves money, one at a time: a comparison turned or moved by one, a condition fixed, a clause, an
-argument, an element, a statement or an `except` lost, a constant or a text changed. For each, the tests that run that line are run in
-this process (no server, no emulator), the likeliest and quickest first, up to the first that fails; a test that takes ten times its usual
-time counts as failed. A fault that lives through {budget:.0f} s of tests counts as survived. The seed decides which faults are tried, area
-by area. The score is the killed and timed out ones among all that were tried; survivors that are equivalent to the right code count against
-it.
+argument, an element, a statement or an `except` lost, a constant or a text without blanks changed. For each, the tests that run that line
+are run in a process of their own (no server, no emulator), the likeliest and quickest first, up to the first that fails; a test that takes
+ten times its usual time counts as failed. A fault that lives through {budget:.0f} s of tests counts as survived. The seed decides which
+faults are tried, area by area. The score is the killed and timed out ones among all that were tried; survivors that are equivalent to the
+right code count against it.
 
 Commit {commit}, {date}, sample {sample}, seed {seed}. **Score: {score:.1f}%.**
 """
