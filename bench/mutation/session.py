@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ARGUMENTS: Final = (
     *("-q", "--tb=no", "--show-capture=no", "-m", "not slow", "-p", "no:faulthandler"),
@@ -27,7 +27,7 @@ def prepare(root: Path) -> None:
     os.chdir(root)
     for name in [name for name in sys.modules if name.partition(".")[0] in PRODUCT]:
         del sys.modules[name]
-    settings.register_profile("mutation", derandomize=True, database=None)
+    settings.register_profile("mutation", derandomize=True, database=None, deadline=None, suppress_health_check=[*HealthCheck])
     settings.load_profile("mutation")
 
 
