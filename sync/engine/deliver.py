@@ -126,13 +126,14 @@ class _SliceWork:
     def _rotated(self, place: Place, parked: list[Work]) -> list[Work]:
         """Parked records are examined again at every run; a run that ends early hands the rest to the next."""
         progress = self._slice.progress.progress(place.connection, place.stage, place.company)
-        after = json.loads(progress.checkpoint or "{}").get("parked_after", "")
+        first = json.loads(progress.checkpoint or "{}").get("parked_from", "")
         ordered = sorted(parked, key=lambda work: work.key)
-        return [work for work in ordered if work.key > after] + [work for work in ordered if work.key <= after]
+        return [work for work in ordered if work.key >= first] + [work for work in ordered if work.key < first]
 
     def _remember_parked(self, place: Place, work: Work) -> None:
+        """The first that this run did not come to."""
         progress = self._slice.progress.progress(place.connection, place.stage, place.company)
-        checkpoint = {**json.loads(progress.checkpoint or "{}"), "parked_after": work.key}
+        checkpoint = {**json.loads(progress.checkpoint or "{}"), "parked_from": work.key}
         self._slice.progress.save(replace(progress, checkpoint=json.dumps(checkpoint)))
 
     def _attempt_all(self, place: Place, works: Sequence[Work]) -> bool:

@@ -104,6 +104,28 @@ def test_formats_and_delimiter_come_from_d365() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Hyphen", "1-2"),
+        ("Period", "1.2"),
+        ("Underscore", "1_2"),
+        ("Bar", "1|2"),
+        ("DoubleHyphen", "1--2"),
+        ("DoublePeriod", "1..2"),
+        ("DoubleUnderscore", "1__2"),
+        ("DoubleBar", "1||2"),
+        ("Tilde", "1~2"),
+        ("DoubleTilde", "1~~2"),
+    ],
+)
+def test_every_delimiter_of_d365_is_known(name: str, text: str) -> None:
+    mark = text.strip("12")
+    formats = [row("Default", f"BusinessUnit{mark}CostCenter"), row("Ledger", f"MainAccount{mark}BusinessUnit{mark}CostCenter")]
+    it = tables({"DimensionIntegrationFormats": formats, "DimensionParameters": parameters(name)})
+    assert read_formats(it.client).default_string({"BusinessUnit": "1", "CostCenter": "2"}) == text
+
+
+@pytest.mark.parametrize(
     ("formats", "delimiters", "words"),
     [
         ([], ["Hyphen"], "found: none"),

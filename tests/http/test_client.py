@@ -123,6 +123,33 @@ def test_the_longer_of_backoff_and_retry_after_is_waited_and_patience_ends() -> 
     assert caught.value.delay == 3600
 
 
+def test_a_wait_of_just_our_patience_is_waited() -> None:
+    it = bench(HttpResponse(503, {"retry-after": "60"}), OK)
+    assert it.get() is OK
+    assert it.waited == 60
+    it = bench(OK)
+    it.gates.close(HOST, START + timedelta(seconds=60))
+    assert it.get() is OK
+    assert it.waited == 60
+
+
+@pytest.mark.parametrize(
+    ("answer", "repeatable", "detail"),
+    [
+        (HttpResponse(503), True, f"GET {URL}: answered 503"),
+        (HttpResponse(503), False, f"GET {URL}: answered 503"),
+        (Unclear("reset"), False, f"GET {URL}: reset"),
+        (NotSent("no such host"), True, f"GET {URL}: no such host"),
+        (UNAUTHORIZED, True, f"GET {URL}: answered 401"),
+    ],
+)
+def test_an_error_says_what_was_asked_and_how_it_ended(answer: Answer, repeatable: bool, detail: str) -> None:
+    it = Bench(always(answer))
+    with pytest.raises(SyncError) as caught:
+        it.client.send(HttpRequest("GET", f"{URL}?$top=1"), repeatable=repeatable)
+    assert caught.value.detail == detail
+
+
 # --- 429 ------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -220,8 +247,9 @@ def test_a_read_signs_in_again_once() -> None:
 
 def test_a_second_refusal_is_a_matter_of_configuration() -> None:
     it = bench(UNAUTHORIZED, UNAUTHORIZED)
-    with pytest.raises(FixConfiguration, match="List the application"):
+    with pytest.raises(FixConfiguration, match="List the application") as caught:
         it.get()
+    assert caught.value.field == "credentials"
 
 
 def test_a_write_signs_in_again_but_a_look_comes_first() -> None:

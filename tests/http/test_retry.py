@@ -61,6 +61,19 @@ def test_backoff_is_full_jitter_below_its_cap(attempt: int, fraction: float) -> 
     assert 0 <= backoff(attempt, fraction) <= min(BACKOFF_CAP_SECONDS, 2.0 ** (attempt - 1))
 
 
+def test_backoff_doubles_from_a_second_to_a_minute() -> None:
+    assert [backoff(attempt, 0.5) for attempt in range(1, 9)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_read_is_sent_five_times_at_most() -> None:
+    assert [decide(True, 503, attempt) for attempt in range(1, 7)] == [D.RETRY] * 4 + [D.LATER] * 2
+
+
+def test_without_a_retry_after_the_wait_doubles_from_ten_seconds_to_ten_minutes() -> None:
+    waits = [(not_before(None, NOW, attempt) - NOW).total_seconds() for attempt in range(1, 9)]
+    assert waits == [10, 20, 40, 80, 160, 320, 600, 600]
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

@@ -258,21 +258,29 @@ def test_extra_changes_are_in_the_same_transaction(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "sentence"),
     [
-        {"state": State.POSTED},
-        {"state": State.WITHDRAWN, "due": None, "causes": (VENDOR,)},
-        {"state": State.CLAIMED, "due": None},
-        {"state": State.PARKED},
-        {"facts": {"amount": Decimal("12.50")}},
-        {"progress": {"line": 3}},
+        ({"state": State.POSTED}, "invoice k1 is posted and still due: what rests has no due time."),
+        ({"state": State.WITHDRAWN, "due": None, "causes": (VENDOR,)}, "invoice k1 is withdrawn and still has causes."),
+        ({"state": State.CLAIMED, "due": None}, "invoice k1 is claimed without a due time: nobody would ever look at it again."),
+        ({"state": State.PARKED}, "invoice k1 is parked without a cause: nobody could see why."),
+        ({"facts": {"amount": Decimal("12.50")}}, "amount of invoice k1 is a Decimal; facts, references and details are text."),
+        ({"progress": {"line": 3}}, "line of invoice k1 is a int; facts, references and details are text."),
     ],
 )
-def test_a_change_that_breaks_a_rule_of_the_state_is_a_bug(bench: Bench, changes: dict[str, object]) -> None:
+def test_a_change_that_breaks_a_rule_of_the_state_is_a_bug(bench: Bench, changes: dict[str, object], sentence: str) -> None:
     record = noted(bench)
-    with pytest.raises(Bug):
+    with pytest.raises(Bug) as caught:
         bench.ledger.move(record, WENT_ON, run="r", **cast(Changes, changes))
+    assert caught.value.sentence == sentence
     assert bench.ledger.get(bench.place, "k1") == record
+
+
+@pytest.mark.parametrize("state", [State.POSTED, State.ADOPTED, State.RESOLVED, State.WRITTEN])
+def test_what_is_done_may_carry_an_exception(bench: Bench, state: State) -> None:
+    record = bench.ledger.move(noted(bench), WENT_ON, run="r", state=state, due=None, causes=(EXCEPTION,))
+    assert [failure.state for failure in bench.ledger.failures(bench.place)] == [state]
+    assert record.due is None
 
 
 def test_a_crash_before_the_transaction_leaves_the_record_as_it_was(parts: tuple[Bench, LocalStorage]) -> None:
