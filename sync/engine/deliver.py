@@ -59,6 +59,8 @@ class _SliceWork:
         self._extras = Extras(slice_, delivery)
         self._begun = False
         self._left_over = False
+        self._tried: set[str] = set()
+        """Keys of the works at hand that were taken up, or whose record is gone."""
 
     def run(self) -> End:
         """All phases, until done or out of time."""
@@ -137,27 +139,31 @@ class _SliceWork:
         self._slice.progress.save(replace(progress, checkpoint=json.dumps(checkpoint)))
 
     def _attempt_all(self, place: Place, works: Sequence[Work]) -> bool:
-        """Whether all were worked on before the time was up."""
+        """Whether all were worked on before the time was up. If not, the first parked one that was left is where the next run begins."""
         owner = self._slice.ports.ids.new()
         width = self._slice.connection.policies.concurrency
-        before: Work | None = None
+        self._tried = set()
         for wave in _cut(works, WAVE * width):
-            if self._slice.out_of_time:
-                if before is not None and before.state is State.PARKED:
-                    self._remember_parked(place, before)
-                return False
+            if self._slice.out_of_time or self._left_over:
+                break
             self._slice.beat()
             groups = self._groups(place, wave)
+            self._tried |= {work.key for work in wave} - {record.key for group in groups for record in group}
             worked = self._slice.ports.executor.map(lambda group: self._attempt_group(group, owner), groups, width=width)
             self._tend([record for group in worked for record in group])
-            before = wave[-1]
-        return not self._left_over
+        left = next((work for work in works if work.key not in self._tried), None)
+        if left is not None and left.state is State.PARKED:
+            self._remember_parked(place, left)
+        return left is None
 
     def _groups(self, place: Place, wave: Sequence[Work]) -> list[list[Record]]:
+        """The groups in the order of the wave, so that a run that ends early leaves what comes last."""
         records = self._read(place, wave)
         self._delivery.prepare(records)
         ordered = sorted(records, key=lambda record: (self._delivery.group(record), record.created_at, record.key))
-        return [list(group) for _, group in groupby(ordered, key=self._delivery.group)]
+        groups = [list(group) for _, group in groupby(ordered, key=self._delivery.group)]
+        place_in_wave = {record.key: number for number, record in enumerate(records)}
+        return sorted(groups, key=lambda group: min(place_in_wave[record.key] for record in group))
 
     def _read(self, place: Place, works: Sequence[Work]) -> list[Record]:
         width = self._slice.connection.policies.concurrency
@@ -170,6 +176,7 @@ class _SliceWork:
         for record in group:
             if not self._may_begin():
                 break
+            self._tried.add(record.key)
             attempt = Attempt(self._slice, self._delivery, record, owner)
             try:
                 attempt.run()

@@ -209,7 +209,7 @@ def test_two_letters_with_the_same_second_key_one_is_parked_and_names_the_other(
     assert (first.state, second.state) == (State.WRITTEN, State.PARKED)
     [found] = second.causes
     assert (found.code, found.subject) == ("duplicate-number", f"id {first.source_id}")
-    assert found.sentence.endswith(f"has the vendor and number of id {first.source_id}, which is written.")
+    assert found.sentence.endswith(f"has the vendor and number of the one with the id {first.source_id}, which is in D365.")
     assert (second.alias, second.progress) == ("", {})
     assert [letter for letter, _ in it.box.sent] == [first.source_id] * 2
 

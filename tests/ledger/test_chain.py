@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from sync.ledger.audit import AuditRow, Head, Link, broken, chained
-from sync.ledger.model import Place, State, Step
+from sync.ledger.audit import Head, Link, broken, chained
+from sync.ledger.model import AuditRow, Place, State, Step
 from tests.ledger.bench import PlainKeys
 from tests.storage.support import START
 
@@ -29,8 +29,8 @@ def end(links: list[Link]) -> Head:
 
 
 def test_a_whole_chain_holds() -> None:
-    assert broken(KEYS, chain(4), end(chain(4))) == []
-    assert broken(KEYS, [], Head()) == []
+    assert broken(KEYS, chain(4), end(chain(4)), Head()) == []
+    assert broken(KEYS, [], Head(), Head()) == []
 
 
 def without(*numbers: int) -> Callable[[list[Link]], list[Link]]:
@@ -67,19 +67,21 @@ def renumbered(links: list[Link]) -> list[Link]:
     ],
 )
 def test_a_chain_that_was_changed(change: Callable[[list[Link]], list[Link]], sentences: list[str]) -> None:
-    assert broken(KEYS, change(chain(4)), end(chain(4))) == sentences
+    assert broken(KEYS, change(chain(4)), end(chain(4)), Head()) == sentences
 
 
 def test_a_head_that_was_changed() -> None:
-    assert broken(KEYS, chain(2), Head(2, "other")) == ["The record's last step is 2, the last one there is 2: it was changed."]
-    assert broken(KEYS, chain(2), end(chain(1))) == ["The record's last step is 1, the last one there is 2: it does not belong there."]
+    assert broken(KEYS, chain(2), Head(2, "other"), Head()) == ["The record's last step is 2, the last one there is 2: it was changed."]
+    assert broken(KEYS, chain(2), end(chain(1)), Head()) == [
+        "The record's last step is 1, the last one there is 2: it does not belong there."
+    ]
 
 
 def test_a_record_that_is_gone() -> None:
-    assert broken(KEYS, chain(1), None) == ["The record itself is not there, its steps are still there."]
-    assert broken(KEYS, [], None) == ["The record itself is not there, and there is no step of it."]
+    assert broken(KEYS, chain(1), None, Head()) == ["The record itself is not there, its steps are still there."]
+    assert broken(KEYS, [], None, Head()) == ["The record itself is not there, and there is no step of it."]
 
 
 def test_a_step_whose_key_is_gone_does_not_fit() -> None:
     links = [replace(link, key_id="lost") for link in chain(1)]
-    assert broken(KEYS, links, end(links)) == ["Step 1 (step1) was changed, or the step before it was: its code does not fit."]
+    assert broken(KEYS, links, end(links), Head()) == ["Step 1 (step1) was changed, or the step before it was: its code does not fit."]

@@ -4,10 +4,10 @@ import hmac
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from sync.ledger.audit import AuditRow, Head, chained
+from sync.ledger.audit import Head, chained
 from sync.ledger.gates import Gates
 from sync.ledger.leases import Leases
-from sync.ledger.model import Place, State, Step
+from sync.ledger.model import AuditRow, Place, State, Step
 from sync.ledger.runs import RunStore
 from sync.ledger.store import LogEntry
 from sync.storage.model import Tables, Value
@@ -108,6 +108,8 @@ def test_a_record_with_its_steps_work_failures_and_keys(bench: Bench) -> None:
             "Since": LATER,
             "State": "parked",
             "Job": JOB,
+            "Amount": "12.50",
+            "Currency": "",
         },
         "m:~5a371c610a044c599146ac70c946d975:k1": {"Key": "k1"},
         "n:n1": {"Key": "k1"},
@@ -146,7 +148,7 @@ def test_progress_runs_and_leases(bench: Bench) -> None:
     bench.clock.forward(60)
     store.finish(run, {"read": 12}, "Busy.")
     assert stored(bench.tables, RUNS, "contoso") == {
-        "lease|invoices": {"Token": "token-1", "Until": LATER, "Fence": 1},
+        "lease|invoices": {"Token": "token-1", "Until": LATER, "Fence": 1, "Waiting": False},
         "progress|invoices|usmf": {
             "Stage": "invoices",
             "Company": "usmf",
@@ -174,7 +176,7 @@ def test_a_lease_that_was_given_back_has_no_token(bench: Bench) -> None:
     assert held is not None
     assert leases.held_until("contoso", "invoices") == LATER
     leases.release(held)
-    assert stored(bench.tables, RUNS, "contoso") == {"lease|invoices": {"Token": "", "Until": AT, "Fence": 1}}
+    assert stored(bench.tables, RUNS, "contoso") == {"lease|invoices": {"Token": "", "Until": AT, "Fence": 1, "Waiting": False}}
     assert leases.held_until("contoso", "invoices") is None
     assert leases.held_until("contoso", "payments") is None
 

@@ -1,6 +1,6 @@
 """A made-up deliver stage: letters are to lie in a box, each with its envelope first and its stamp second. All do as they are told."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import cast
@@ -100,6 +100,7 @@ class Post:
     events: list[str] = field(default_factory=list)
     examined: list[str] = field(default_factory=list)
     watched: list[list[str]] = field(default_factory=list)
+    outdated: set[str] = field(default_factory=set)
     prepared: list[list[str]] = field(default_factory=list)
     on_examine: Callable[[str], None] = lambda _: None
     group_of: Callable[[Record], str] = lambda record: record.source_id
@@ -112,7 +113,14 @@ class Post:
         """All letters together, where there are any."""
         self.events.append("discover")
         if self.documents:
-            yield Discovery(PLACE, self.documents, lambda records: self.noted.append([*records]))
+            yield Discovery(PLACE, self.documents, self._note)
+
+    def _note(self, records: Sequence[Record], _: Collection[str]) -> None:
+        self.noted.append([*records])
+
+    def is_outdated(self, record: Record) -> bool:
+        """What a test says."""
+        return record.source_id in self.outdated
 
     def discovered(self) -> None:
         """The watermark may move."""
