@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 WHOLE = (
     *("proof", "stages", "verbs", "contract", "sandbox", "storage", "ledger", "infra"),
     *("engine/test_full_cycle.py", "avid/test_against_sandbox.py", "avid/test_fuzz.py", "avid/test_bounds.py", "d365/test_fuzz.py"),
+    *("simulator/test_simulation.py", "simulator/test_sabotage.py", "load"),
 )
 """Tests that run whole cycles, servers, storage emulators or fuzzers. `dev.py check` leaves them to `dev.py test`."""
 
