@@ -105,11 +105,14 @@ def meet(place: Place, world: World, method: str, path: str) -> Meeting:
 
 def at_once(crew: Crew, place: Place, body: str, meeting: Meeting) -> None:
     """Two processes, each with a copy of the message, in the same request at the same time; then to their end."""
-    workers = [crew.start(*PATIENT_RECEIVER) for _ in range(2)]
+    first = crew.start(*PATIENT_RECEIVER)
     put(place, body)
     assert meeting.one_waits.wait(LONGEST_RUN)
-    put(place, body)  # a worker that has one message in hand receives no other, so this one goes to the other process
+    first.freeze()  # in the middle of its request: so the other copy goes to the other process
+    workers = [first, crew.start(*PATIENT_RECEIVER)]
+    put(place, body)
     assert meeting.met.wait(LONGEST_RUN)
+    first.thaw()
     wait_until(lambda: all("run_stage ok" in worker.said() for worker in workers), "both have worked")
     assert crew.end()
 
