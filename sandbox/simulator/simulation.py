@@ -39,6 +39,8 @@ MOST_STEPS: Final = 400_000
 HEALING_TICKS: Final = 14
 """Ticks after the last fault in which everything must be well again. They are an hour apart, longer than any interval of a scenario."""
 HEALING_MINUTES: Final = 61
+OVERTIME: Final = timedelta(hours=2)
+"""So long after the end of a part the last work of it may come to rest."""
 OUTPUT: Final = logging.getLogger("sync")
 
 
@@ -140,6 +142,8 @@ class Simulation:
         end = self.clock.now() + timedelta(minutes=minutes)
         while self.clock.now() < end or not self.host.is_idle:
             self.host.serve()
+            if self.clock.now() > end + OVERTIME and self.host.is_idle:
+                return  # a message that fails again and again, as with a wrong clock, must not hold up the rest
             if self.crew.turn():
                 self._look_at_it()
             elif not self.host.can_serve:

@@ -12,10 +12,12 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 MINUTES, LEAST, MORE_THAN_FIT = 8, 200, 20_000
 PARTS = 6
+LONGEST_SECONDS = 1_800
 
 
 def simulate(*words: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "sandbox.simulator", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "sandbox.simulator", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS)
     assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
 
 
