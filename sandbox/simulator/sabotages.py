@@ -171,7 +171,7 @@ SABOTAGES: Final[Sequence[Sabotage]] = (
         "sync.stages.payments.journals",
         (
             ("        if left > timedelta(0):\n", "        if left > timedelta(9):\n"),
-            ("        if journal.looks + 1 < 2:\n", "        if journal.looks + 1 < 1:\n"),
+            ("        if apart > timedelta(0):", "        if apart > timedelta(9):"),
         ),
         seed=7,
         cell="payments / header write / killed before an effect that comes late / 1",

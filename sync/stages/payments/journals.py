@@ -35,6 +35,8 @@ class Journal:
     next_line: int = 1
     sent_at: datetime | None = None
     looks: int = 0
+    looked_at: datetime | None = None
+    """When the first look that counts found nothing: the second must lie apart from it."""
     closed: bool = False
     etag: str = ""
 
@@ -120,7 +122,7 @@ class JournalBook:
         refusal = self._refused.get(journal.marker)
         if refusal is not None:
             raise refusal
-        return self._create(self._save(replace(journal, sent_at=self._now(), looks=0)))
+        return self._create(self._save(replace(journal, sent_at=self._now(), looks=0, looked_at=None)))
 
     def _create(self, journal: Journal) -> Journal:
         """Send the header once. What surely was not written is free to be sent again; what may have been is looked for."""
@@ -154,9 +156,12 @@ class JournalBook:
         left = journal.sent_at + self._settle - self._now()
         if left > timedelta(0):
             raise Blocked(f"It is not known yet whether the journal {journal.marker} was written.", delay=left.total_seconds())
-        if journal.looks + 1 < 2:
-            self._save(replace(journal, looks=journal.looks + 1))
-            raise Blocked(f"The journal {journal.marker} was not found; the next look decides.", delay=self._settle.total_seconds() / 4)
+        if journal.looked_at is None:
+            journal = self._save(replace(journal, looks=journal.looks + 1, looked_at=self._now()))
+        assert journal.looked_at is not None
+        apart = journal.looked_at + self._settle / 4 - self._now()
+        if apart > timedelta(0):  # several payments ask for one journal: their looks right after each other are one
+            raise Blocked(f"The journal {journal.marker} was not found; the next look decides.", delay=apart.total_seconds())
         return journal
 
     # --- storage -----------------------------------------------------------------------------------------------------------------
@@ -177,6 +182,7 @@ class JournalBook:
             "NextLine": journal.next_line,
             "SentAt": utc_text(journal.sent_at) if journal.sent_at else "",
             "Looks": journal.looks,
+            "LookedAt": utc_text(journal.looked_at) if journal.looked_at else "",
             "Closed": journal.closed,
         }
         return Row(self._place.partition, journal.row_key, values, journal.etag)
@@ -191,7 +197,7 @@ class JournalBook:
 
 def _journal(row: Row) -> Journal:
     values = row.values
-    sent_at = str(values["SentAt"])
+    sent_at, looked_at = str(values["SentAt"]), str(values.get("LookedAt", ""))
     return Journal(
         key=str(values["Key"]),
         number=int(str(values["Number"])),
@@ -202,6 +208,7 @@ def _journal(row: Row) -> Journal:
         next_line=int(str(values["NextLine"])),
         sent_at=utc_moment(sent_at) if sent_at else None,
         looks=int(str(values["Looks"])),
+        looked_at=utc_moment(looked_at) if looked_at else None,
         closed=bool(values["Closed"]),
         etag=row.etag,
     )
