@@ -112,7 +112,7 @@ SABOTAGES: Final[Sequence[Sabotage]] = (
         "one look is enough",
         "sync.engine.attempt",
         (("        if self.record.looks + 1 < 2:\n", "        if self.record.looks + 1 < 1:\n"),),
-        seed=26,
+        seed=60,
     ),
     Sabotage(
         "what is unknown is examined anew without a look",
@@ -123,7 +123,7 @@ SABOTAGES: Final[Sequence[Sabotage]] = (
                 "            case State.UNKNOWN:\n                self._fresh()\n",
             ),
         ),
-        seed=26,
+        seed=60,
     ),
     Sabotage(
         "the intent is not stored",
