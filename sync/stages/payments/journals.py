@@ -34,7 +34,6 @@ class Journal:
     batch: str = ""
     next_line: int = 1
     sent_at: datetime | None = None
-    looks: int = 0
     looked_at: datetime | None = None
     """When the first look that counts found nothing: the second must lie apart from it."""
     closed: bool = False
@@ -122,7 +121,7 @@ class JournalBook:
         refusal = self._refused.get(journal.marker)
         if refusal is not None:
             raise refusal
-        return self._create(self._save(replace(journal, sent_at=self._now(), looks=0, looked_at=None)))
+        return self._create(self._save(replace(journal, sent_at=self._now(), looked_at=None)))
 
     def _create(self, journal: Journal) -> Journal:
         """Send the header once. What surely was not written is free to be sent again; what may have been is looked for."""
@@ -157,7 +156,7 @@ class JournalBook:
         if left > timedelta(0):
             raise Blocked(f"It is not known yet whether the journal {journal.marker} was written.", delay=left.total_seconds())
         if journal.looked_at is None:
-            journal = self._save(replace(journal, looks=journal.looks + 1, looked_at=self._now()))
+            journal = self._save(replace(journal, looked_at=self._now()))
         assert journal.looked_at is not None
         apart = journal.looked_at + self._settle / 4 - self._now()
         if apart > timedelta(0):  # several payments ask for one journal: their looks right after each other are one
@@ -181,7 +180,6 @@ class JournalBook:
             "Batch": journal.batch,
             "NextLine": journal.next_line,
             "SentAt": utc_text(journal.sent_at) if journal.sent_at else "",
-            "Looks": journal.looks,
             "LookedAt": utc_text(journal.looked_at) if journal.looked_at else "",
             "Closed": journal.closed,
         }
@@ -207,7 +205,6 @@ def _journal(row: Row) -> Journal:
         batch=str(values["Batch"]),
         next_line=int(str(values["NextLine"])),
         sent_at=utc_moment(sent_at) if sent_at else None,
-        looks=int(str(values["Looks"])),
         looked_at=utc_moment(looked_at) if looked_at else None,
         closed=bool(values["Closed"]),
         etag=row.etag,
