@@ -140,3 +140,8 @@ def test_a_fault_that_does_not_strike_at_first_is_played_in_another_order_of_thi
     outcome = play(Job(seed=7, cell=Cell("vendors", "sign-in", "503")))
     assert outcome.violation == ""
     assert len(outcome.struck) == 1
+
+
+def test_two_payments_that_ask_for_one_journal_are_not_two_looks() -> None:
+    """A seed that showed it: a journal was sent again after two looks seconds apart, by two payments of one run."""
+    assert play(Job(seed=100_169)).violation == ""
