@@ -59,6 +59,7 @@ class Place:
         self._forwarder: Forwarder | None = None
         self._every_seconds = every_seconds
         self._stack = ExitStack()
+        self._runners: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         self.network.mount(self.vault.host, self.vault)
@@ -85,6 +86,10 @@ class Place:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for runner in self._runners:
+            if runner.poll() is None:
+                runner.kill()
+                runner.wait()
         self._stack.close()
 
     @property
@@ -110,16 +115,18 @@ class Place:
         return json.dumps(customer_document(world, self.dialect, **policies), default=str)
 
     def start_runner(self, *arguments: str, log: Path | None = None, **settings: str) -> subprocess.Popen[bytes]:
-        """The app under the local runner, in a process of its own, with further settings.
+        """The app under the local runner, in a process of its own, with further settings. It does not outlive the place.
 
         With a `log` it says a line per invocation, and all that it says goes to the end of that file.
         """
         command = [sys.executable, "-m", "sandbox.runner", "--root", str(ROOT), *arguments]
         environment = {**self.environment, **settings}
         if log is None:
-            return subprocess.Popen(command, env=environment, cwd=ROOT)
-        with log.open("ab") as file:
-            return subprocess.Popen([*command, "--verbose"], env=environment, cwd=ROOT, stdout=file, stderr=file)
+            self._runners.append(subprocess.Popen(command, env=environment, cwd=ROOT))
+        else:
+            with log.open("ab") as file:
+                self._runners.append(subprocess.Popen([*command, "--verbose"], env=environment, cwd=ROOT, stdout=file, stderr=file))
+        return self._runners[-1]
 
     def sync(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`python -m sync …` as a person would call it."""

@@ -11,7 +11,7 @@ from sandbox.place import Place
 
 VISIBILITY: Final = 5
 """Seconds that a received message stays hidden."""
-END_SECONDS: Final = 120.0
+END_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True)

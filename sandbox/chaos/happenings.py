@@ -10,9 +10,16 @@ from sandbox.faults import Fault
 from sandbox.place import Place
 
 REFUSED: Final = "The clock of this worker"
-LONGEST_START: Final = 60.0
-"""Seconds in which a worker has surely started."""
+LONGEST_START: Final = 240.0
+"""Seconds in which a worker has surely started and done something."""
 Happening = Callable[[Place, Crew, Event], str]
+
+
+def wait_for_requests(place: Place, count: int, longest: float, *, since: int | None = None) -> None:
+    """Until so many requests more than `since` (None: than now) have reached the systems, or for so many seconds."""
+    seen, end = (len(place.network.exchanges) if since is None else since) + count, time.monotonic() + longest
+    while len(place.network.exchanges) < seen and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def _kill(_: Place, crew: Crew, event: Event) -> str:
@@ -25,6 +32,7 @@ def _freeze(place: Place, crew: Crew, event: Event) -> str:
     worker, before = crew.one(event.who), len(place.network.exchanges)
     worker.freeze()
     time.sleep(event.seconds)
+    wait_for_requests(place, 1, LONGEST_START, since=before)
     worker.thaw()
     return f"{len(place.network.exchanges) - before} requests of others meanwhile"
 

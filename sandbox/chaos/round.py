@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.chaos.crew import VISIBILITY, Crew
-from sandbox.chaos.happenings import HAPPENINGS, LONGEST_START
+from sandbox.chaos.happenings import HAPPENINGS, LONGEST_START, wait_for_requests
 from sandbox.chaos.plan import Event
 from sandbox.outside import add_customer, agree, broken_trails, failures, unsettled, writes, written_twice
 from sandbox.place import Place, utc_now
@@ -22,7 +22,7 @@ SETTINGS: Final = {"SYNC_LEASE_SECONDS": "10", "SYNC_SLICE_SECONDS": "2"}
 TICK_SECONDS: Final = 5
 IDLE_SECONDS: Final = 8.0
 """An event that waits for requests does not wait longer when none come."""
-LONGEST_CALM: Final = 240.0
+LONGEST_CALM: Final = 600.0
 """Seconds within which all must be well once nothing more is done to it."""
 
 
@@ -47,9 +47,9 @@ def play(seed: int, plan: Sequence[Event], logs: Path, *, size: PropertyFirmSize
         add_customer(place, build_property_firm(seed, utc_now(), size=size, now=utc_now), **POLICIES)
         begun = time.monotonic()
         with Crew(place, logs, 2) as crew:
-            _wait_for_requests(place, 1, LONGEST_START)
+            wait_for_requests(place, 1, LONGEST_START)
             for event in plan:
-                _wait_for_requests(place, event.after)
+                wait_for_requests(place, event.after, IDLE_SECONDS)
                 saw = HAPPENINGS[event.kind](place, crew, event)
                 outcome.done.append((event, saw))
                 say(f"  at {time.monotonic() - begun:5.1f} s: {event}" + (f" ({saw})" if saw else ""))
@@ -59,12 +59,6 @@ def play(seed: int, plan: Sequence[Event], logs: Path, *, size: PropertyFirmSize
         _judge(place, outcome, logs / "calm.log")
         say(f"  at {time.monotonic() - begun:5.1f} s: judged")
     return outcome
-
-
-def _wait_for_requests(place: Place, count: int, longest: float = IDLE_SECONDS) -> None:
-    seen, end = len(place.network.exchanges) + count, time.monotonic() + longest
-    while len(place.network.exchanges) < seen and time.monotonic() < end:
-        time.sleep(0.02)
 
 
 def _judge(place: Place, outcome: Outcome, log: Path) -> None:

@@ -24,15 +24,16 @@ def cause_differences(world: World, shown: Shown) -> list[str]:
 
 def _compared(world: World, shown: Shown) -> Iterator[tuple[list[str], frozenset[str], frozenset[str]]]:
     """What belongs together, with the causes that it must show and shows. Of two twins either may be the one that is parked."""
-    for twins in _twins(world.expected.invoices.values()):
-        found = (shown.get(("invoices", str(item.id)), frozenset()) for item in twins)
-        wanted = frozenset[str]().union(*(item.fate.causes for item in twins))
-        yield [f"invoice {item.number} ({item.id})" for item in twins], wanted, frozenset[str]().union(*found)
+    for group in twins(world.expected.invoices.values()):
+        found = (shown.get(("invoices", str(item.id)), frozenset()) for item in group)
+        wanted = frozenset[str]().union(*(item.fate.causes for item in group))
+        yield [f"invoice {item.number} ({item.id})" for item in group], wanted, frozenset[str]().union(*found)
     for payment in world.expected.payments.values():
         yield [f"payment {payment.id}"], payment.fate.causes, shown.get(("payments", str(payment.id)), frozenset())
 
 
-def _twins(invoices: Iterable[ExpectedInvoice]) -> Iterator[list[ExpectedInvoice]]:
+def twins(invoices: Iterable[ExpectedInvoice]) -> Iterator[list[ExpectedInvoice]]:
+    """The invoices, those of one vendor and number together where one of them must be parked for it."""
     groups: dict[object, list[ExpectedInvoice]] = defaultdict(list)
     for item in invoices:
         groups[item.company, item.invoice_account, item.number.casefold() or item.id].append(item)

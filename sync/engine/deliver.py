@@ -160,7 +160,7 @@ class _SliceWork:
         """The groups in the order of the wave, so that a run that ends early leaves what comes last."""
         records = self._read(place, wave)
         self._delivery.prepare(records)
-        ordered = sorted(records, key=lambda record: (self._delivery.group(record), record.created_at, record.key))
+        ordered = sorted(records, key=lambda record: (self._delivery.group(record), record.created_at, *_in_the_source(record)))
         groups = [list(group) for _, group in groupby(ordered, key=self._delivery.group)]
         place_in_wave = {record.key: number for number, record in enumerate(records)}
         return sorted(groups, key=lambda group: min(place_in_wave[record.key] for record in group))
@@ -341,3 +341,8 @@ def _unsaved(slice_: Slice, place: Place, document: NewRecord) -> Record:
 def _cut(works: Sequence[Work], size: int) -> Iterator[Sequence[Work]]:
     for start in range(0, len(works), size):
         yield works[start : start + size]
+
+
+def _in_the_source(record: Record) -> tuple[int, str]:
+    """Ids of the source count upwards: of two documents found together, the one that came first there is the original."""
+    return len(record.source_id), record.source_id

@@ -19,8 +19,8 @@ __all__ = ["add_customer", "agree", "failures", "ports_of", "progress", "unsettl
 MIDDLING: Final = PropertyFirmSize(vendors=45, accounts=40, buildings=18, invoices=24, payments=16)
 SOON: Final = {"unknown_settle_minutes": 0.2, "d365_read_timeout_seconds": 4}
 """Policies under which doubt about a write is settled within seconds."""
-LONGEST_RUN: Final = 240.0
-"""Seconds after which a run that should have ended has hung."""
+LONGEST_RUN: Final = 600.0
+"""Seconds after which a run that should have ended has hung, and what was waited for will not come: pauses between tries double."""
 
 
 def firm(seed: int = 7, size: PropertyFirmSize = MIDDLING, avid: AvidSwitches | None = None) -> World:
@@ -55,7 +55,7 @@ def assert_truths_agree(place: Place) -> None:
     assert place.network.refused == []
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = LONGEST_RUN) -> None:
     """Look again and again until the condition holds; an AssertionError that names it after so many seconds."""
     end = time.monotonic() + seconds
     while not condition():

@@ -137,17 +137,18 @@ class Case:
     mend: Hand
 
 
-def nothing(_: Deployment, __: World) -> None:
-    """The trouble ends by itself."""
-
-
-def refused_once(path: str, text: str) -> Hand:
-    """The next write to that set is refused for good."""
+def refused(path: str, text: str) -> Hand:
+    """Every write to that set is refused for good, until it is `allowed_again`."""
 
     def harm(deployment: Deployment, _: World) -> None:
-        deployment.network.faults.add(Fault("status", method="POST", path=path, reply=refusal(text)))
+        deployment.network.faults.add(Fault("status", method="POST", path=path, times=1_000, reply=refusal(text)))
 
     return harm
+
+
+def allowed_again(deployment: Deployment, _: World) -> None:
+    """Nothing is refused any more."""
+    deployment.network.faults.clear()
 
 
 def name_of(set_name: str, key: dict[str, str], field: str, good: str) -> tuple[Hand, Hand]:
@@ -164,10 +165,10 @@ def name_of(set_name: str, key: dict[str, str], field: str, good: str) -> tuple[
 
 SEGMENTS = "The number of dimension values 4 is different from the number set up in the active format 5"
 CASES = {
-    "an invoice that was refused": Case("refused", parked.NUMBER, refused_once(r"^/data/VendorInvoiceHeaders\b", "Not now"), nothing),
-    "a payment that was refused": Case("refused", "payment 8001", refused_once(r"^/data/VendorPaymentJournalLines\b", "Not now"), nothing),
+    "an invoice that was refused": Case("refused", parked.NUMBER, refused(r"^/data/VendorInvoiceHeaders\b", "Not now"), allowed_again),
+    "a payment that was refused": Case("refused", "payment 8001", refused(r"^/data/VendorPaymentJournalLines\b", "Not now"), allowed_again),
     "another number of segments": Case(
-        "dimension-segments", parked.NUMBER, refused_once(r"^/data/VendorInvoiceHeaders\b", SEGMENTS), nothing
+        "dimension-segments", parked.NUMBER, refused(r"^/data/VendorInvoiceHeaders\b", SEGMENTS), allowed_again
     ),
     "a vendor's name": Case(
         "field-too-long", "vendor 1001", *name_of("VendorsV3", parked.VENDOR, "VendorOrganizationName", "Acme Office Supplies")

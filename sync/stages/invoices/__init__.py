@@ -78,8 +78,8 @@ class Invoices:
         return any(record.key in reading.outdated for reading in self._readings)
 
     def group(self, record: Record) -> str:
-        """Invoices do not wait for each other; those of one vendor and number do."""
-        return f"{record.facts.get('vendor', '')}|{record.facts.get('number', '')}"
+        """Invoices do not wait for each other; those of one vendor and number do, in whatever case they are written."""
+        return fold(f"{record.facts.get('vendor', '')}|{record.facts.get('number', '')}")
 
     def prepare(self, records: Sequence[Record]) -> None:
         """Vendors by the dozen; and the reference data before several threads ask for it at once."""
