@@ -79,6 +79,8 @@ class Host:
     queues: LocalQueues
     chance: Random
     started: Callable[[Process], None]
+    eager: float = 1.0
+    """The chance that a process looks into a queue at any one moment: hosts poll, so messages gather and other steps come between."""
     processes: list[Process] = field(default_factory=list)
     disorder: Callable[[Sequence[Message], Process], Disorder] = lambda _visible, _process: Disorder()
     failed: list[str] = field(default_factory=list)
@@ -125,7 +127,8 @@ class Host:
         for queue, function in listeners().items():
             if self.queues.visible(queue):
                 for process in self._alive():
-                    self._receive(process, queue, function)
+                    if self.chance.random() < self.eager:
+                        self._receive(process, queue, function)
 
     @property
     def process(self) -> Process | None:

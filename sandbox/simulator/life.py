@@ -14,6 +14,8 @@ from sandbox.worlds.model import WRITE, ExpectedInvoice, ExpectedPayment, Fate, 
 
 MARK: Final = "-SIM"
 """Ends the key of what the simulator adds and takes away again."""
+CHANGED: Final = " (changed after it was written)"
+"""Ends the memo of an invoice that D365 must go on showing as it was."""
 COPIED: Final = {
     "vendors": ("VendorsV3", "VendorAccountNumber"),
     "gl_accounts": ("MainAccounts", "MainAccountId"),
@@ -32,7 +34,7 @@ def rename_vendor(world: World, chance: Random) -> str:
 
 def close_batch(world: World, chance: Random) -> str:
     """A new batch is closed in AvidXchange, with an invoice like an earlier one."""
-    like = [item for item in world.expected.invoices.values() if item.fate == WRITE and item.id < NEW_ID]
+    like = [item for item in world.expected.invoices.values() if item.fate == WRITE and item.id < NEW_ID and not _is_changed(world, item)]
     if not like:
         return ""
     item = chance.choice(like)
@@ -52,6 +54,24 @@ def close_batch_again(world: World, chance: Random) -> str:
     world.avid.reopen_batch(batch.guid)
     world.avid.close_batch(batch.guid)
     return f"AvidXchange: the batch {batch.name} is closed again."
+
+
+def change_written_invoice(world: World, chance: Random) -> str:
+    """Somebody changes in AvidXchange what is in D365 already, posted or not: a person is told, and D365 stays as it is."""
+    whole = [item for item in world.expected.invoices.values() if item.fate == WRITE and not _is_changed(world, item)]
+    whole = [item for item in whole if _is_posted(world, (item.accounting_system, item.id)) or _is_whole(world, item)]
+    if not whole:
+        return ""
+    item = chance.choice(whole)
+    batch = next(batch for batch in world.avid.batches.values() if any(one.id == item.id for one in batch.invoices))
+    if batch.date_closed is None:
+        return ""
+    known = world.avid.invoice(item.id)
+    other = chance.choice((replace(known, number=f"{known.number}-C"), replace(known, gross=known.gross + 1), known))
+    changed = replace(other, memo=f"{known.memo}{CHANGED}", last_changed=world.avid.now())
+    world.avid.reopen_batch(batch.guid)
+    world.avid.close_batch(batch.guid, [changed if one.id == item.id else one for one in batch.invoices])
+    return f"AvidXchange: {item.number} of {item.vendor_account} is changed, though D365 holds it."
 
 
 def post_invoices(world: World, chance: Random) -> str:
@@ -75,6 +95,20 @@ def settle_payment(world: World, chance: Random) -> str:
     world.avid.settle_payment(item.id, world.avid.now().date())
     world.expected.payments[item.id] = replace(item, fate=WRITE)
     return f"AvidXchange: payment {item.id} over {item.amount} has cleared."
+
+
+def void_written_payment(world: World, chance: Random) -> str:
+    """A payment whose journal line is whole in D365 is void: a person is told, and D365 stays as it is."""
+    lines = [line for line in world.d365.rows("VendorPaymentJournalLines") if _settles(world, line)]
+    written = [int(line.text("PaymentId")) for line in lines]
+    cleared = [
+        number for number in written if world.expected.payments[number].fate == WRITE and world.avid.payments[number].status == "Cleared"
+    ]
+    if not cleared:
+        return ""
+    chosen = chance.choice(cleared)
+    world.avid.void_payment(chosen)
+    return f"AvidXchange: payment {chosen} is void, though D365 holds it."
 
 
 def post_journal(world: World, _: Random) -> str:
@@ -115,8 +149,10 @@ EVENTS: Final[Mapping[str, Event]] = {
     "rename vendor": rename_vendor,
     "close batch": close_batch,
     "close batch again": close_batch_again,
+    "change written invoice": change_written_invoice,
     "post invoices": post_invoices,
     "settle payment": settle_payment,
+    "void written payment": void_written_payment,
     "post journal": post_journal,
     "rotate tokens": rotate_tokens,
     "move vendors": lambda world, chance: move_rows(world, "vendors", chance),
@@ -137,6 +173,10 @@ def _is_whole(world: World, item: ExpectedInvoice) -> bool:
     return len(lines) == len(item.lines)
 
 
+def _is_changed(world: World, item: ExpectedInvoice) -> bool:
+    return world.avid.invoice(item.id).memo.endswith(CHANGED)
+
+
 def _is_posted(world: World, key: tuple[int, int]) -> bool:
     item = world.expected.invoices[key]
     found = world.d365.find("VendInvoiceJourBiEntities", dataAreaId=item.company, InvoiceAccount=item.invoice_account)
@@ -145,6 +185,7 @@ def _is_posted(world: World, key: tuple[int, int]) -> bool:
 
 def _settles(world: World, line: Row) -> bool:
     payment: ExpectedPayment | None = world.expected.payments.get(int(line.text("PaymentId") or 0))
-    found = world.d365.find("VendorPaymentJournalLineSettledInvoices", JournalBatchNumber=line.text("JournalBatchNumber"))
+    journal = {"JournalLineCompany": line.text("dataAreaId"), "JournalBatchNumber": line.text("JournalBatchNumber")}
+    found = world.d365.find("VendorPaymentJournalLineSettledInvoices", **journal)
     rows = [row for row in found if row["JournalLineNumber"] == line["LineNumber"]]
     return payment is not None and len(rows) == len(payment.settlements)

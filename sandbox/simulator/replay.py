@@ -73,4 +73,4 @@ def candidates(scenario: Scenario) -> Iterator[Scenario]:
 
 def outline(simulation: Simulation) -> list[str]:
     """The faults, the events and the starts of processes."""
-    return [line for line in simulation.story.lines if "  -  " in line or "***" in line or line.endswith("starts")]
+    return [line for line in simulation.story.lines if line.split("  ")[1] == "-" or "***" in line or line.endswith("starts")]

@@ -82,11 +82,9 @@ def play_broken(name: str, seeds: Sequence[int]) -> int:
     sabotage = named(name)
     sys.meta_path.insert(0, Saboteur(sabotage))
     from sandbox.simulator.campaign import Job, played  # noqa: PLC0415 - only now, so that the product is imported broken
-    from sandbox.simulator.matrix import parse_cell  # noqa: PLC0415 - as above
 
-    cell = parse_cell(sabotage.cell) if sabotage.cell else None
     for seed in seeds:
-        outcome = played(Job(seed=seed, flow=sabotage.flow, cell=cell))
+        outcome = played(Job(seed=seed, flow=sabotage.flow))
         if outcome.violation:
             print(f"{seed}\t{outcome.violation[:300]!r}")
             return 0
@@ -100,7 +98,7 @@ def named(name: str) -> Sabotage:
 
 def catch(sabotage: Sabotage, *, search: bool = False) -> Caught:
     """Play it in a process of its own."""
-    known = sabotage.seed is not None and (not search or bool(sabotage.cell))
+    known = sabotage.seed is not None and not search
     seeds = [str(sabotage.seed)] if known else [str(seed) for seed in range(MOST_SEEDS)]
     command = [sys.executable, "-m", "sandbox.simulator.sabotage", "--play", sabotage.name, *seeds]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **HASHES}, capture_output=True, text=True, check=False)

@@ -73,6 +73,8 @@ class Scenario:
     """The firm has more documents, discounts and credits among them."""
     processes: int = 2
     linger: float = 0.8
+    eager: float = 0.3
+    """See `Host`."""
     ticks: int = 3
     minutes: int = 20
     mirror_minutes: int = 0
@@ -127,6 +129,7 @@ def from_seed(seed: int, flow: str = "") -> Scenario:
         faults=_faults(chance, flow),
         events=tuple(chance.choice([*EVENTS]) for _ in range(ticks * 2)),
         rich=chance.randrange(5) == 0,
+        eager=chance.choice((1.0, 0.5, 0.1)),
     )
 
 

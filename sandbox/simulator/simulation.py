@@ -70,7 +70,7 @@ class Simulation:
         self.deployment.amend(self.world, lambda document: document.update(schedules=scenario.schedules))
         storage = self.deployment.storage
         self.crew = Crew(self._chance, self.clock, scenario.linger)
-        self.host = Host(self.crew, self.clock, storage.queues, self._chance, self._open)
+        self.host = Host(self.crew, self.clock, storage.queues, self._chance, self._open, scenario.eager)
         self.strikes = Strikes(scenario.faults, self.world, self.clock, self.crew, self.host, self._chance, self.story)
         self.host.disorder = self.strikes.disorder
         self.watch = Watch(self.clock.now, self.world, storage.tables, self._secrets(), self._clocks_are_right)

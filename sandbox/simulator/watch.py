@@ -47,7 +47,7 @@ class Violation(AssertionError):
 
 @dataclass
 class Attempt:
-    """The last time that something was sent, how it ended, and when it was looked for since."""
+    """The last time that something was about to be sent, how it ended, and when it was looked for since."""
 
     at: datetime
     unclear: bool = True
@@ -130,22 +130,26 @@ class Watch:
             return None
         body = _lines_of(request.body) if name == BATCH else json.loads(request.body, parse_float=Decimal)
         key = _key(name, body)
-        self._is_intended(name, body)
+        intended = self._intended(name, body)
         self._was_looked_for(key)
-        self._attempts[key] = Attempt(self.now())
+        self._attempts[key] = Attempt(intended)
         return key
 
-    def _is_intended(self, name: str, body: dict[str, object]) -> None:
-        """Intent before effect: a durable row says that exactly this is about to be written (invariant 3)."""
+    def _intended(self, name: str, body: dict[str, object]) -> datetime:
+        """Intent before effect: a durable row says that exactly this is about to be written (invariant 3), since this time.
+
+        The settle time counts from it: how long after it a request may begin is bound by what is left.
+        """
         stage = "invoices" if name in (HEADERS, BATCH) else "payments"
         if name == JOURNALS:
-            found = any(row.values.get("SentAt") for row in self.tables.peek_all("ledger") if row.key.startswith("j:"))
+            rows = [row for row in self.tables.peek_all("ledger") if row.key.startswith("j:") and row.values.get("SentAt")]
         else:
-            rows = [row for (partition, _), row in self.records.items() if f"|{stage}|" in partition and row.values.get("SentAt")]
-            found = any(_means(name, row, body) for row in rows)
-            found = found or (name == SETTLED and any(_means(name, row, body) for row in self.records.values()))
-        if not found:
+            rows = [row for (partition, _), row in self.records.items() if f"|{stage}|" in partition and _means(name, row, body)]
+            rows = [row for row in rows if row.values.get("SentAt") or name == SETTLED]
+        if not rows:
             raise Violation("intent", f"A write to {name} was sent without a durable intent: {_shown(body)}.")
+        sent = [_moment(row.values.get("SentAt")) or self.now() for row in rows]
+        return min(self.now(), max(sent))
 
     def _was_looked_for(self, key: tuple[str, ...]) -> None:
         """Every re-send of a write looks first (invariant 4)."""
@@ -315,6 +319,10 @@ def _means(name: str, row: Row, body: dict[str, object]) -> bool:
 
 def _shown(body: object) -> str:
     return json.dumps(body, default=str)[:300]
+
+
+def _moment(value: Value | None) -> datetime | None:
+    return value if isinstance(value, datetime) else utc_moment(value) if isinstance(value, str) and value else None
 
 
 def _text(value: Value | Decimal | object) -> str:
