@@ -299,7 +299,7 @@ KINDS: dict[str, Kind] = {
 
 
 def _add_twins(firm: Firm, drafts: list[Draft]) -> None:
-    """Copies under another Id, closed two days after the original; every second one in another case. Either of the two may be written."""
+    """Copies under a later Id, closed two days after the original; every second one in another case. Either of the two may be written."""
     early = firm.today - timedelta(days=3)
     plain = [draft for draft in drafts if draft.fate.action == "write" and isinstance(draft.number, str) and draft.closed <= early]
     marked = [index for index, draft in enumerate(drafts) if draft.fate.why == "duplicate-number"]
@@ -307,4 +307,5 @@ def _add_twins(firm: Firm, drafts: list[Draft]) -> None:
         original, twin = plain[-1 - position], drafts[index]
         number = str(original.number)
         closed = original.closed + timedelta(days=2)
-        drafts[index] = replace(original, id=twin.id, closed=closed, fate=twin.fate, number=number.swapcase() if position % 2 else number)
+        original.id, later = sorted((original.id, twin.id))
+        drafts[index] = replace(original, id=later, closed=closed, fate=twin.fate, number=number.swapcase() if position % 2 else number)
