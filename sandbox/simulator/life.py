@@ -138,7 +138,8 @@ def move_rows(world: World, stage: str, chance: Random) -> str:
         world.d365.remove_row(name, added[0])
         return f"D365: {added[0].text(field)} of {name} is gone."
     row = chance.choice([row for row in world.d365.rows(name) if not row.text(field).endswith(MARK)])
-    value = f"{row.text(field)}{len(added)}{MARK}"
+    known = {known.text(field) for known in world.d365.rows(name)}
+    value = next(text for count in range(len(known) + 1) if (text := f"{row.text(field)}{count}{MARK}") not in known)
     world.d365.add(name, **{**row.stored, field: value})
     return f"D365: {value} of {name} is new."
 

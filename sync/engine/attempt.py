@@ -62,6 +62,13 @@ class Attempt:
             case _:
                 pass
 
+    def put_off(self, error: TryLater) -> None:
+        """A system did not answer for this record: it stays what it is, and comes again later. Raises StorageConflict, TryLater."""
+        due = self._now() + timedelta(seconds=self._delay(error))
+        self._move(Step("put off", error.sentence, _reason(error)), due=due, attempts=self.record.attempts + 1)
+        self._count("put_off")
+        self._slice.retry_later(self.record, due)
+
     # --- examine -----------------------------------------------------------------------------------------------------------------
 
     def _fresh(self) -> None:

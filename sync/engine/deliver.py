@@ -1,7 +1,8 @@
 """The deliver engine: discover → work on what is due → watch what is written → acknowledge (design §1).
 
-A record's trouble stays with the record. Trouble of a whole system (busy, unreachable, refused sign-in, wrong setting) ends the slice: what
-is durable stays durable, and the runner decides when the stage goes on.
+A record's trouble stays with the record: one that a system never answers for is put off, and the others go on. Trouble of a whole system
+(busy, no answer for several in a row, refused sign-in, wrong setting) ends the slice: what is durable stays durable, and the runner decides
+when the stage goes on.
 """
 
 import json
@@ -16,7 +17,7 @@ from sync.engine.attempt import Attempt
 from sync.engine.delivery import Delivery, Discovery, Foreign, Found, Leave, Newer, Noticed, Park, Posted, Ready
 from sync.engine.extras import Extras
 from sync.engine.model import End, Slice
-from sync.errors import Bug, FixData, StorageConflict, SyncError
+from sync.errors import Bug, FixData, StorageConflict, SyncError, Throttled, TryLater
 from sync.ledger.model import NewRecord, Place, Record, State, Step, Work
 from sync.values import job_id
 
@@ -28,6 +29,8 @@ WATCHED: Final = 200
 """Written records whose posting is asked for together."""
 NOT_YET_WRITTEN: Final = frozenset({State.FOUND, State.PARKED, State.RETRYING, State.WITHDRAWN, State.OUT_OF_SCOPE})
 IN_DOUBT: Final = frozenset({State.CLAIMED, State.UNKNOWN})
+IN_VAIN: Final = 3
+"""After so many records in a row without an answer the trouble is the system's."""
 MOVED: Final = Step("moved", "In another batch of its source now.")
 
 log = logging.getLogger(__name__)
@@ -59,6 +62,8 @@ class _SliceWork:
         self._extras = Extras(slice_, delivery)
         self._begun = False
         self._left_over = False
+        self._in_vain = 0
+        """Records, one after another, for which a system did not answer."""
         self._tried: set[str] = set()
         """Keys of the works at hand that were taken up, or whose record is gone."""
 
@@ -181,19 +186,36 @@ class _SliceWork:
             try:
                 attempt.run()
             except StorageConflict as error:
-                log.info("another worker was faster: %s", error.sentence, extra={"record": record.key, "run": self._slice.run})
+                self._beaten(record, error)
             except FixData as error:
                 self._park_unreadable(attempt.record, error.causes)
             except Bug as error:
                 self._park_for_us(attempt.record, error.sentence)
-            except SyncError:
-                raise
+            except SyncError as error:
+                if not isinstance(error, TryLater) or not self._is_of_one_record(error):
+                    raise
+                self._put_off(attempt, error)
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 log.exception("an error of our own", extra={"record": record.key, "run": self._slice.run})
                 self._park_for_us(attempt.record, f"{type(error).__name__}: {error}")
             else:
+                self._in_vain = 0
                 worked.append(attempt.record)
         return worked
+
+    def _is_of_one_record(self, error: TryLater) -> bool:
+        """Whether a request that fails may fail for this record alone: others are tried before the whole system is given up for now."""
+        self._in_vain += 1
+        return not isinstance(error, Throttled) and self._in_vain < IN_VAIN and not self._slice.out_of_time
+
+    def _put_off(self, attempt: Attempt, error: TryLater) -> None:
+        try:
+            attempt.put_off(error)
+        except StorageConflict as conflict:
+            self._beaten(attempt.record, conflict)
+
+    def _beaten(self, record: Record, error: StorageConflict) -> None:
+        log.info("another worker was faster: %s", error.sentence, extra={"record": record.key, "run": self._slice.run})
 
     def _may_begin(self) -> bool:
         """Whether another record is worked on. One is in every slice, however long its examination took to prepare."""
@@ -252,7 +274,7 @@ class _SliceWork:
         try:
             self._extras.tend(record)
         except StorageConflict as error:
-            log.info("another worker was faster: %s", error.sentence, extra={"record": record.key, "run": self._slice.run})
+            self._beaten(record, error)
 
     # --- dry run -----------------------------------------------------------------------------------------------------------------
 

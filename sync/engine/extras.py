@@ -21,11 +21,17 @@ LONGEST_DELAY: Final = timedelta(days=1)
 MOST_DOUBLINGS: Final = 10
 REFUSED: Final = "refused"
 NEXT: Final = "next:"
+TRIES: Final = "tries:"
 
 
 def on_request(piece: str) -> dict[str, str]:
     """The mark, in a record's progress, of an extra that only a replay tries again."""
     return {f"{NEXT}{piece}": utc_text(ON_REQUEST)}
+
+
+def was_tried(progress: Mapping[str, str], piece: str) -> bool:
+    """Whether an extra was tried and is not done."""
+    return f"{TRIES}{piece}" in progress
 
 
 def due_now(progress: Mapping[str, str]) -> dict[str, str]:
@@ -130,4 +136,4 @@ def _looks(extra: Extra) -> str:
 
 
 def _tries(extra: Extra) -> str:
-    return f"tries:{extra.piece.name}"
+    return f"{TRIES}{extra.piece.name}"

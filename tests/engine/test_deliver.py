@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from sync.engine.deliver import WATCHED
+from sync.engine.deliver import WATCHED, WAVE
 from sync.engine.delivery import Foreign, Leave, Newer, Noticed, Park, Posted
 from sync.engine.model import End
-from sync.errors import Bug, FixConfiguration, FixData, OutcomeUnknown, TryLater
+from sync.errors import Bug, FixConfiguration, FixData, OutcomeUnknown, Throttled, TryLater
 from sync.ledger.model import NewRecord, Record, State, Step
 from sync.values import digest, key_digest
 from tests.support.letters import ENVELOPE, PLACE, STAMP, PostOffice, cause
@@ -286,6 +286,57 @@ def test_a_half_written_letter_stays_half_written_when_something_around_it_break
     it.box.on_look = _raise(KeyError("x"))
     it.run(minutes=1)
     assert it.record() == before
+
+
+def test_a_letter_that_never_gets_an_answer_is_put_off_and_the_others_are_written() -> None:
+    it = office("a", "b", "c", concurrency=1)
+    it.box.on_look = lambda letter, _: _raise(TryLater("No answer."))() if letter == "a" else None
+    for minutes in (0, 1, 5):
+        assert it.run(minutes=minutes) is End.DONE
+    assert {name: it.record(name).state for name in "abc"} == {"a": State.FOUND, "b": State.WRITTEN, "c": State.WRITTEN}
+    assert [audit.step.name for audit in it.history("a")] == ["found", "put off", "put off", "put off"]
+    due = it.record("a").due
+    assert due is not None
+    assert due > it.clock.now(), "it comes again later, each time after a longer pause"
+
+    it.box.on_look = lambda *_: None
+    it.run(minutes=60)
+    assert it.record("a").state is State.WRITTEN
+
+
+def test_a_letter_in_doubt_that_gets_no_answer_stays_in_doubt_and_holds_up_nothing() -> None:
+    it = office("a")
+    it.box.before = _raise(OutcomeUnknown("No answer."))
+    it.run()
+    before = it.record("a")
+    it.box.before = lambda *_: None
+    it.arrive("b", "c")
+    it.box.on_look = lambda letter, _: _raise(TryLater("No answer."))() if letter == "a" else None
+    it.run(minutes=16)
+    record = it.record("a")
+    assert (record.state, record.sent_at, record.looks, record.causes) == (State.UNKNOWN, before.sent_at, before.looks, before.causes)
+    assert [it.record(name).state for name in "bc"] == [State.WRITTEN] * 2
+    assert [letter for letter, _ in it.box.sent].count("a") == 1
+
+
+def test_no_answer_for_several_in_a_row_is_trouble_of_the_whole_system() -> None:
+    it = office(*"abcdefgh", concurrency=1)
+    it.box.on_look = _raise(TryLater("No answer."))
+    with pytest.raises(TryLater):
+        it.run()
+    assert len(it.box.looks) == WAVE, "no further wave is begun"
+    assert it.box.sent == []
+    assert {it.record(name).state for name in "abcdefgh"} == {State.FOUND}
+
+
+def test_a_host_that_asks_to_wait_ends_the_slice_at_once() -> None:
+    it = office("a", "b", concurrency=1)
+    busy = Throttled("Wait.", host="h", not_before=it.clock.now() + timedelta(minutes=1))
+    it.box.on_look = _raise(busy)
+    with pytest.raises(Throttled):
+        it.run()
+    assert it.counts == {"read": 2}
+    assert {it.record(name).due for name in "ab"} == {it.clock.now()}, "none is put off: the host said when it answers again"
 
 
 def test_trouble_of_the_whole_system_ends_the_slice() -> None:

@@ -300,24 +300,46 @@ def test_a_mark_that_d365_loses_is_mended_with_a_row_or_reported(rows: str, left
 
 
 def test_a_refused_settlement_is_tried_again_on_request_only() -> None:
-    firm = Firm.build()
-    [item, *_] = only(firm, lambda item: item.fate.action == "write" and len(item.settlements) == 1 and not item.pays)
-    refused = Fault("status", method="POST", path=f"/data/{SETTLED}", reply=Response(400, {"content-type": "application/json"}, REFUSED))
-    firm.deployment.network.faults.add(replace(refused, times=len(to_write(firm))))
-    firm.cycle()
+    firm, item = with_refused_settlements()
     assert codes(firm, item) == ["refused", "written-differs"]
     tried = firm.deployment.network.writes(path=SETTLED)
     firm.cycle(minutes=2_000)
     assert firm.deployment.network.writes(path=SETTLED) == tried, "what D365 refused has no timed retry"
     assert codes(firm, item) == ["refused", "written-differs"]
 
+    replay_refused(firm)
+    firm.cycle(minutes=20)
+    assert codes(firm, item) == []
+    assert [row["InvoiceNumber"] for row in settled(firm, item)] == [item.settlements[0].number]
+
+
+def with_refused_settlements() -> tuple[Firm, ExpectedPayment]:
+    """The firm after a cycle in which D365 refused every settlement, and a payment that settles one invoice."""
+    firm = Firm.build()
+    [item, *_] = only(firm, lambda item: item.fate.action == "write" and len(item.settlements) == 1 and not item.pays)
+    refused = Fault("status", method="POST", path=f"/data/{SETTLED}", reply=Response(400, {"content-type": "application/json"}, REFUSED))
+    firm.deployment.network.faults.add(replace(refused, times=len(to_write(firm))))
+    firm.cycle()
+    return firm, item
+
+
+def replay_refused(firm: Firm) -> None:
     request = Replay(
         connection=firm.world.connection["id"], selection=Selection(cause="refused"), reason="mended", requested_by="clerk", job="0" * 32
     )
     retries.replay(firm.app, request)
-    firm.cycle(minutes=20)
-    assert codes(firm, item) == []
-    assert [row["InvoiceNumber"] for row in settled(firm, item)] == [item.settlements[0].number]
+
+
+def test_a_refused_settlement_that_d365_then_drops_in_silence_is_tried_until_it_is_there() -> None:
+    firm, _ = with_refused_settlements()
+    firm.world.d365.switches.silent_settlements = len(to_write(firm))
+    replay_refused(firm)
+    firm.cycle(minutes=1)
+    assert {code for item in to_write(firm) for code in codes(firm, item)} == {"written-differs"}
+    for _ in range(3):
+        firm.cycle(minutes=60)
+    assert [code for item in to_write(firm) for code in codes(firm, item)] == []
+    assert [len(settled(firm, item)) for item in to_write(firm)] == [len(item.settlements) for item in to_write(firm)]
 
 
 # --- doubt -------------------------------------------------------------------------------------------------------------------------

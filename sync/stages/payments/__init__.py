@@ -9,7 +9,7 @@ from sync.causes import Cause
 from sync.d365.wire import GIVEN_BY_D365, write_json
 from sync.engine.deliver import Deliver
 from sync.engine.delivery import Discovery, Extra, Newer, Noticed, Park, Piece, Posted, Ready, Refusal, Reservation, Verdict
-from sync.engine.extras import REFUSED, on_request
+from sync.engine.extras import REFUSED, on_request, was_tried
 from sync.engine.model import Slice
 from sync.errors import FixData
 from sync.ledger.model import NewRecord, Place, Record, State
@@ -153,8 +153,12 @@ class Payments:
         return ()
 
     def extras(self, record: Record) -> Sequence[Extra]:
-        """The settlements of a line that another journal's mark kept away: they follow when the mark is gone. Refused ones: on request."""
-        if not {cause.code for cause in record.causes} & {MARKED_ELSEWHERE, REFUSED}:
+        """The settlements of a line that another journal's mark kept away: they follow when the mark is gone. Refused ones: on request.
+
+        Once they were tried they are open until they are done, whatever has come between.
+        """
+        late = {cause.code for cause in record.causes} & {MARKED_ELSEWHERE, REFUSED}
+        if not late and not was_tried(record.progress, LateSettlements.name):
             return ()
         payment = PaymentPlan.model_validate_json(self._slice.ledger.text(record.plan))
         return [Extra(LateSettlements(self._target, payment), MARKED_ELSEWHERE, frozenset({MARKED_ELSEWHERE, REFUSED, "written-differs"}))]
