@@ -2,7 +2,7 @@
 
     python3 dev.py demo                everything end to end against the sandbox
     python3 dev.py test [pytest ...]   lint, types and all tests
-    python3 dev.py check [pytest ...]  lint, types and the fast tests, about a minute
+    python3 dev.py check [pytest ...]  lint, types and the fast tests, a few minutes
     python3 dev.py sandbox             the sandbox alone, for trying things by hand
     python3 dev.py simulate [...]      the whole connector in virtual time, with faults, from seeds (--help tells more)
     python3 dev.py chaos [--seed S]    real workers killed, frozen, cut off, on spoilt storage: do both systems agree in the end?
