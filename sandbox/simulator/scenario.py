@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from sandbox.d365.switches import D365Switches
 from sandbox.simulator.life import EVENTS
-from sandbox.simulator.matrix import MIRRORS, STAGES, Cell, cells
+from sandbox.simulator.matrix import DELIVERIES, MIRRORS, SIGN_IN, STAGES, Cell, cells
 from sandbox.web import Now
 from sandbox.worlds.contoso import build_contoso
 from sandbox.worlds.model import World
@@ -165,7 +165,11 @@ def possible_kinds(stage: str) -> Mapping[str, Sequence[str]]:
 def from_cell(cell: Cell, seed: int = 7) -> Scenario:
     """A scenario that shows one cell of the matrix: two instances, one fault, and enough rows for pages.
 
-    Whether the fault's step comes at all, as a sign-in of this very stage does, rests with the order of things, so with the seed.
+    Whether the fault's step comes at all, as a sign-in of this very stage does, rests with the order of things, so with the seed. A
+    delivery signs in itself when a token has run out and no mirror was before it.
     """
     events = ("settle payment", "close batch", "post invoices", "rename vendor")
-    return Scenario(seed=seed, switches={"page_cap": 9}, faults=(cell,), events=events)
+    rare = cell.boundary == SIGN_IN.name and cell.stage in DELIVERIES
+    minutes, mirror_minutes = (61, 200) if rare else (20, 0)
+    switches = {"page_cap": 9}
+    return Scenario(seed=seed, switches=switches, faults=(cell,), events=events, minutes=minutes, mirror_minutes=mirror_minutes)

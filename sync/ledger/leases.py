@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sync.errors import StorageConflict, TryLater
 from sync.ports import Ports
 from sync.storage.columns import moment_in, number_in, text_in
 from sync.storage.model import Insert, Replace, Row, Value
 from sync.storage.names import RUNS
+
+LOOKS: Final = 3
+"""How often a lease is looked at that others move in between."""
 
 
 class LeaseLost(TryLater):
@@ -39,16 +43,18 @@ class Leases:
 
         `from_waiting`: a lease that is only kept for a message that waits is taken over too.
         """
-        row = self._tables.get(RUNS, connection, _key(stage))
-        now = self._clock.now()
-        if row is not None and _held_by_another(row, token, now) and not (from_waiting and row.values.get("Waiting")):
-            return None
-        fence = 1 if row is None else number_in(row.values, "Fence") + 1
-        lease = Lease(connection, stage, token, seconds, now + timedelta(seconds=seconds), fence, "" if row is None else row.etag)
-        try:
-            return self._write(lease)
-        except StorageConflict:
-            return None  # another took it in this moment
+        for _ in range(LOOKS):
+            row = self._tables.get(RUNS, connection, _key(stage))
+            now = self._clock.now()
+            if row is not None and _held_by_another(row, token, now) and not (from_waiting and row.values.get("Waiting")):
+                return None
+            fence = 1 if row is None else number_in(row.values, "Fence") + 1
+            lease = Lease(connection, stage, token, seconds, now + timedelta(seconds=seconds), fence, "" if row is None else row.etag)
+            try:
+                return self._write(lease)
+            except StorageConflict:
+                continue  # who moved it in this moment may have kept it for us: a message can be received before its lease waits for it
+        return None
 
     def renew(self, lease: Lease) -> Lease:
         """The lease for its seconds from now. LeaseLost when another took it since, or it was taken anew under the same token."""

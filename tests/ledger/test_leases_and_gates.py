@@ -84,6 +84,24 @@ def test_of_two_that_take_a_free_lease_at_once_one_gets_it(parts: tuple[Bench, L
     assert won[0] is not None
 
 
+def test_a_message_that_is_received_before_its_lease_waits_for_it_gets_the_lease(parts: tuple[Bench, LocalStorage]) -> None:
+    bench, storage = parts
+    leases = Leases(bench.ports)
+    put = leases.take("c", "invoices", "token", 60)
+    assert put is not None
+
+    def keep(operation: Operation) -> None:
+        if operation.verb == "commit":
+            storage.before = lambda _: None
+            leases.keep_waiting(put, 600)
+
+    storage.before = keep
+    received = leases.take("c", "invoices", "token", 60)
+    assert received is not None
+    leases.keep_waiting(put, 600)
+    assert leases.renew(received).fence == received.fence, "what is worked on is left alone"
+
+
 def test_a_gate_holds_for_every_instance_within_a_second(either: Bench) -> None:
     one, two = Gates(either.ports), Gates(either.ports)
     host = f"{either.place.connection}.operations.dynamics.com"
