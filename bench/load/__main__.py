@@ -4,8 +4,8 @@
                         [--connections 200] [--share 1.0] [--azurite-vendors 10000]
 
 Time is virtual but for `azurite`; real seconds are information only. The exit code is 1 when something that must hold did not.
-Without options everything is played in full: better part of an hour for the sizes alone. `--share` makes the vendors and a month's
-documents of the sizes fewer, `--only` plays just the loads with that text in their names, and `--report` keeps each line in a file
+Without options everything is played in full: better part of an hour for the sizes alone. `--share` makes the vendors, a month's
+documents and the large batch fewer, `--only` plays just the loads with that text in their names, and `--report` keeps each line in a file
 beside those of other playings, so that the loads can be played one at a time.
 """
 

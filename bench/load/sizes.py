@@ -86,8 +86,8 @@ def _closed_with(first: Draft, draft: Draft) -> Draft:
 
 
 def cases(share: float = 1.0) -> Mapping[str, Case]:
-    """The sizes of section 7; of vendors and of a month's documents that share."""
-    vendors, invoices, payments = (max(45, int(number * share)) for number in (100_000, 20_000, 15_000))
+    """The sizes of section 7; of vendors, of a month's documents and of the large batch that share."""
+    vendors, invoices, payments, batch = (max(45, int(number * share)) for number in (100_000, 20_000, 15_000, 5_000))
     return {
         f"{vendors:,} vendors": Case(replace(SMALL, vendors=vendors), ("vendors",), delta=rename_vendors, shared=True),
         "500 accounts, 2,000 dimension values": Case(replace(SMALL, accounts=500, buildings=2_000), ("gl_accounts", "dimensions")),
@@ -97,7 +97,7 @@ def cases(share: float = 1.0) -> Mapping[str, Case]:
             shared=True,
         ),
         "an invoice with 2,000 lines": Case(SMALL, ("invoices",), long_invoice(2_000)),
-        "a batch with 5,000 invoices": Case(replace(SMALL, vendors=300), ("invoices",), large_batch(5_000)),
+        f"a batch with {batch:,} invoices": Case(replace(SMALL, vendors=300), ("invoices",), large_batch(batch), shared=True),
     }
 
 
