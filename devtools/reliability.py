@@ -54,7 +54,7 @@ def load(report: Report) -> str:
 
 
 def _seen(one: Report) -> str:
-    return one["seen"] + ("" if one["well"] else " **NOT WELL**")
+    return f"{one['seen']}{'' if one['well'] else ' **NOT WELL**'}"
 
 
 PARTS: Final[dict[str, tuple[str, Callable[[Report], str]]]] = {
