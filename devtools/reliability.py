@@ -47,10 +47,21 @@ def _seed(item: Report) -> str:
     return "not caught" if item["seed"] is None else str(item["seed"])
 
 
+def load(report: Report) -> str:
+    """What was played of each load, on which commit, and what was seen."""
+    rows = [f"| {one['load']} | {one['share']:.0%} | {_seen(one)} | `{one['commit'][:12]}` |" for one in report]
+    return "\n".join(["| load | of the full size | what was seen | commit |", "|---|---|---|---|", *rows])
+
+
+def _seen(one: Report) -> str:
+    return f"{one['seen']}{'' if one['well'] else ' **NOT WELL**'}"
+
+
 PARTS: Final[dict[str, tuple[str, Callable[[Report], str]]]] = {
     "seeds": ("seeds.json", campaign),
     "matrix": ("matrix.json", campaign),
     "sabotages": ("sabotages.json", sabotages),
+    "load": ("load.json", load),
 }
 
 

@@ -27,6 +27,8 @@ from sync.values import canonical
 
 IMPORTS: Final = "import sandbox.runner.__main__, sync.triggers, function_app; print(open('/proc/self/status').read())"
 POLL_SECONDS: Final = 0.2
+VENDORS: Final = 10_000
+"""The full size of this part."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ def measure(vendors: int) -> Line:
         f"its imports; again: {seen.again} writes; the truths {truths} ({seen.seconds:.0f} s here)"
     )
     well = not seen.again and not seen.differences and seen.bytes_above < 4 * 150 * MEGABYTE
-    return Line(f"Azurite, the app in its own process: {vendors:,} vendors, all five stages", told, well)
+    figures = {"rows": seen.rows, "requests": seen.requests, "writes_again": seen.again, "bytes_above_imports": seen.bytes_above}
+    load = f"Azurite, the app in its own process: {vendors:,} vendors, all five stages"
+    return Line(load, told, well, {**figures, "differences": len(seen.differences)}, vendors / VENDORS)
 
 
 def _cycles(place: Place, size: PropertyFirmSize) -> OnAzurite:

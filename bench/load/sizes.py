@@ -21,6 +21,7 @@ from sandbox.simulator.seams import PlainAuditKeys, PlainIdentity, make_ports
 from sandbox.worlds.drafts import Draft, add_batches
 from sandbox.worlds.firm import Firm
 from sandbox.worlds.firm_invoices import plain_invoice
+from sandbox.worlds.model import World
 from sandbox.worlds.property_firm import PropertyFirmSize, build_property_firm
 from sandbox.worlds.truth import compare
 from sync.app import App
@@ -43,6 +44,10 @@ class Case:
     size: PropertyFirmSize
     stages: tuple[str, ...]
     more: More = lambda _: None
+    delta: Callable[[World], int] | None = None
+    """Changes the world when it has come to rest and says how many records that makes differ; only they are to be sent then."""
+    shared: bool = False
+    """Whether its size is the share that was asked for; else it is always full."""
 
 
 def long_invoice(lines: int) -> More:
@@ -54,6 +59,15 @@ def long_invoice(lines: int) -> More:
         add_batches(firm, [draft])
 
     return add
+
+
+def rename_vendors(world: World) -> int:
+    """Every hundredth vendor that is not on hold has another name in D365."""
+    rows = [row for row in world.d365.rows("VendorsV3") if row["OnHoldStatus"] == "No" and row["VendorOrganizationName"]][::100]
+    for row in rows:
+        key = {"dataAreaId": row.text("dataAreaId"), "VendorAccountNumber": row.text("VendorAccountNumber")}
+        world.d365.change("VendorsV3", key, VendorOrganizationName=f"{row['VendorOrganizationName']} (new owners)")
+    return len(rows)
 
 
 def large_batch(invoices: int) -> More:
@@ -72,17 +86,18 @@ def _closed_with(first: Draft, draft: Draft) -> Draft:
 
 
 def cases(share: float = 1.0) -> Mapping[str, Case]:
-    """The sizes of section 7; of vendors and of a month's documents that share."""
-    vendors, invoices, payments = (max(45, int(number * share)) for number in (100_000, 20_000, 15_000))
+    """The sizes of section 7; of vendors, of a month's documents and of the large batch that share."""
+    vendors, invoices, payments, batch = (max(45, int(number * share)) for number in (100_000, 20_000, 15_000, 5_000))
     return {
-        f"{vendors:,} vendors": Case(replace(SMALL, vendors=vendors), ("vendors",)),
+        f"{vendors:,} vendors": Case(replace(SMALL, vendors=vendors), ("vendors",), delta=rename_vendors, shared=True),
         "500 accounts, 2,000 dimension values": Case(replace(SMALL, accounts=500, buildings=2_000), ("gl_accounts", "dimensions")),
         f"{invoices:,} invoices and {payments:,} payments": Case(
             replace(SMALL, vendors=max(300, invoices // 20), accounts=500, buildings=200, invoices=invoices, payments=payments),
             ("invoices", "payments"),
+            shared=True,
         ),
         "an invoice with 2,000 lines": Case(SMALL, ("invoices",), long_invoice(2_000)),
-        "a batch with 5,000 invoices": Case(replace(SMALL, vendors=300), ("invoices",), large_batch(5_000)),
+        f"a batch with {batch:,} invoices": Case(replace(SMALL, vendors=300), ("invoices",), large_batch(batch), shared=True),
     }
 
 
@@ -107,6 +122,9 @@ class Measured:
     first: list[Pass] = field(default_factory=list)
     second: list[Pass] = field(default_factory=list)
     """Half an hour later, when nothing had changed."""
+    delta: list[Pass] = field(default_factory=list)
+    """Another half an hour later, of the stages that are shown, after `changed` records of the source had changed."""
+    changed: int = 0
     rows: int = 0
     """In the ledger."""
     differences: list[str] = field(default_factory=list)
@@ -132,15 +150,20 @@ def _both(bench: "_Bench", measured: Measured, traced: Callable[[int], bool]) ->
     bench.time.sleep(1_800)
     for stage in STAGES:
         measured.second.append(bench.stage(stage, traced))
+    if bench.case.delta is not None:
+        measured.changed = bench.case.delta(bench.world)
+        bench.time.sleep(1_800)
+        measured.delta = [bench.stage(stage, traced) for stage in bench.case.stages]
 
 
 class _Bench:
     """One customer and one worker, in shared virtual time, so that a slice's requests go side by side."""
 
     def __init__(self, case: Case) -> None:
+        self.case = case
         self.time = SharedTime()
         self.made: Deployment = deploy(self.time)
-        world = build_property_firm(1, self.time.now(), size=case.size, now=self.time.now, more=case.more)
+        self.world = world = build_property_firm(1, self.time.now(), size=case.size, now=self.time.now, more=case.more)
         world.avid.host, world.connection["avid_host"] = AVID_HOST, AVID_HOST
         self.connection = self.made.add(world).id
         ports = make_ports(self.time, DistantNetwork(self.made, self.time, near), self.made.storage)
