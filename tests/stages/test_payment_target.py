@@ -60,6 +60,12 @@ def plan(*settlements: PlannedSettlement) -> PaymentPlan:
     )
 
 
+def test_a_plan_that_was_kept_before_there_were_marks_and_holds_is_of_neither() -> None:
+    kept = plan().model_dump_json(exclude={"marked_invoice", "held"})
+    assert PaymentPlan.model_validate_json(kept) == plan()
+    assert (plan().marked_invoice, plan().held) == ("", "")
+
+
 # --- the amounts of a settlement ---------------------------------------------------------------------------------------------------
 
 
@@ -186,7 +192,8 @@ def test_a_payment_that_has_no_journal_yet_is_looked_for_by_its_id_alone() -> No
     LinePiece(target(it), plan()).look(record(sent=False))
     LinePiece(target(it), plan()).look(record(journal="00042", line="3"))
     filters = [options_of(request)["$filter"] for request in it.sent if set_of(request) == "VendorPaymentJournalLines"]
-    assert ["JournalBatchNumber" in text for text in filters] == [False, True]
+    assert ["JournalBatchNumber eq '00042' and LineNumber eq 3" in text for text in filters] == [False, True]
+    assert "JournalBatchNumber" not in filters[0]
     assert all("PaymentId eq '4711'" in text for text in filters)
 
 
@@ -246,6 +253,23 @@ def test_a_vendor_s_invoice_is_in_the_companies_whose_books_have_it_on_its_invoi
 ) -> None:
     it = books({"VendTransBiEntities": [invoice(account, company)], "VendorsV3": [payee]})
     assert it.companies_of("V-1", "INV-1") == companies
+
+
+@pytest.mark.parametrize(("account", "company", "waits"), [("v-1", "USMF", True), ("V-2", "USMF", False), ("V-1", "USSI", False)])
+def test_an_invoice_waits_unposted_in_its_own_company_on_its_own_account(account: str, company: str, waits: bool) -> None:
+    row: dict[str, Json] = {
+        "dataAreaId": company,
+        "HeaderReference": "H-1",
+        "InvoiceAccount": account,
+        "InvoiceNumber": "INV-1",
+        "InvoiceDate": "2026-03-01T12:00:00Z",
+        "Date": "2026-03-01T12:00:00Z",
+        "DueDate": "2026-03-01T12:00:00Z",
+        "Currency": "USD",
+        "ImportedAmount": Decimal(100),
+    }
+    it = books({"VendorInvoiceHeaders": [row]})
+    assert it.pending(it.connection.companies[0], "V-1", "INV-1") is waits
 
 
 def mark(company: str, account: str = "V-1", number: str = "INV-1") -> dict[str, Json]:
