@@ -7,12 +7,9 @@ import pytest
 
 from sandbox.storage import Operation
 from sync.engine.attempt import FIRST_BACK_OFF_SECONDS
-from sync.engine.housekeeping import keep_house
 from sync.engine.retries import replay
-from sync.engine.runner import run_stage
-from sync.engine.schedule import tick
 from sync.errors import OutcomeUnknown, TryLater
-from sync.ledger.model import Record, State, Step
+from sync.ledger.model import State, Step
 from sync.messages import Selection
 from tests.engine.stage_bench import StageBench, document
 from tests.engine.test_attempt import office, once
