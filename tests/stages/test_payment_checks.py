@@ -169,11 +169,11 @@ def test_an_unknown_status_names_itself() -> None:
     ("reasons", "words"),
     [
         ((), "it gives no reason"),
-        (((7, "Supplier account closed"),), "Supplier account closed (reason 7)"),
-        (((4, "Address"), (7, "Account")), "Address (reason 4); Account (reason 7)"),
+        ((("7", "Supplier account closed"),), "Supplier account closed (reason 7)"),
+        ((("4", "Address"), ("7", "Account")), "Address (reason 4); Account (reason 7)"),
     ],
 )
-def test_a_payment_in_error_says_every_reason_or_that_there_is_none(reasons: tuple[tuple[int, str], ...], words: str) -> None:
+def test_a_payment_in_error_says_every_reason_or_that_there_is_none(reasons: tuple[tuple[str, str], ...], words: str) -> None:
     exceptions = tuple(PaymentException(number, text) for number, text in reasons)
     [cause] = causes(paying(state=PaymentState.ERROR, exceptions=exceptions))
     assert cause.sentence == f"Payment 1: AvidXchange reports an error: {words}."
