@@ -1,6 +1,6 @@
 """Mutation testing of what moves money: engines, ledger, retry decision, dimension strings, settlement.
 
-    python -m bench.mutation --sample 500 --seed 1 [--report]
+    python -m bench.mutation --sample 500 --seed 1 [--report] [--cache FOLDER]
 
 Stopped and started again, it goes on where it was; what is known and still holds is not tried again (bench/mutation/verdicts.jsonl).
 `--report` writes docs/mutation.md. It ends with 1 when the score is below 90% or, with `--report`, when a survivor is not judged in
