@@ -1,6 +1,6 @@
 """Mutation testing of what moves money: engines, ledger, retry decision, dimension strings, settlement.
 
-    python -m bench.mutation --sample 500 --seed 1 [--report]
+    python -m bench.mutation --sample 500 --seed 1 [--report] [--cache FOLDER]
 
 Stopped and started again, it goes on where it was; what is known and still holds is not tried again (bench/mutation/verdicts.jsonl).
 `--report` writes docs/mutation.md. It ends with 1 when the score is below 90% or, with `--report`, when a survivor is not judged in
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from bench.mutation.campaign import Campaign
@@ -31,10 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample", type=int, default=500, help="how many mutants are tried")
     parser.add_argument("--seed", type=int, default=1, help="decides which")
     parser.add_argument("--report", action="store_true", help="write docs/mutation.md")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of what can be made anew, one for each working tree")
     options = parser.parse_args(arguments)
     verdicts = Verdicts(HERE / "verdicts.jsonl")
     chosen = sample(every_mutant(), options.sample, options.seed)
-    outcomes = Campaign(ROOT, CACHE, verdicts).run(chosen, [path for area in AREAS for path in area.paths(ROOT)])
+    outcomes = Campaign(ROOT, options.cache, verdicts).run(chosen, [path for area in AREAS for path in area.paths(ROOT)])
     results = [Result(mutant, outcomes[mutant.key]) for mutant in chosen]
     judgements = read_judgements(HERE / "judgements.toml")
     open_ones = unjudged(results, judgements)

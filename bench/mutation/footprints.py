@@ -23,8 +23,8 @@ Line = tuple[str, int]
 TraceFunction = Callable[[FrameType, str, Any], Any]
 TOGETHER: Final = 12
 """So many test files are run by one process, after which what it found is kept."""
-ELSEWHERE: Final = ("tests/bench", "tests/infra", "tests/sandbox", "tests/test_dev.py", "tests/test_docs.py")
-"""Tests of other things than the product."""
+ELSEWHERE: Final = ("tests/bench", "tests/infra", "tests/sandbox", "tests/simulator", "tests/test_dev.py", "tests/test_docs.py")
+"""Tests of other things than the product, and simulations: they play in processes of their own, which a fault does not reach."""
 
 
 @dataclass
