@@ -8,8 +8,6 @@ import pytest
 from pydantic import BaseModel
 
 import dev
-from bench.mutation import __main__ as mutation
-from bench.mutation.report import read_judgements
 from devtools import reliability
 from sync.connections.document import Connection, parse_connection
 from sync.verbs.arguments import COMMANDS
@@ -57,17 +55,6 @@ def test_a_part_of_the_page_on_reliability_stands_there_once() -> None:
     assert reliability.put(page, "seeds", "new") == "<!-- seeds -->\nnew\n<!-- end of seeds -->\n"
     with pytest.raises(ValueError, match="2 places for seeds"):
         reliability.put(page * 2, "seeds", "new")
-
-
-@pytest.mark.skipif(not mutation.PAGE.exists(), reason="no sample was played to its end yet")
-def test_every_fault_that_no_test_noticed_is_judged_on_the_page_on_mutation() -> None:
-    page = mutation.PAGE.read_text(encoding="utf-8")
-    [score] = re.findall(r"\*\*Score: ([\d.]+)%\.\*\*", page)
-    assert float(score) >= mutation.GOAL
-    assert "**not judged**" not in page
-    judged = read_judgements(mutation.HERE / "judgements.toml")
-    survivors = re.findall(r"^`sync/.*, ([0-9a-f]{12})\):", page, re.MULTILINE)
-    assert [key for key in survivors if key not in judged] == []
 
 
 def names_of(model: type[BaseModel]) -> set[str]:
