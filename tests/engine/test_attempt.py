@@ -202,6 +202,17 @@ def test_anothers_document_that_differs_parks_the_letter() -> None:
     assert it.box.sent == []
 
 
+def test_a_letter_whose_second_key_is_held_by_one_in_doubt_says_that_the_other_comes_first() -> None:
+    it = office("a")
+    it.post.aliases = {"a": "same", "b": "same"}
+    it.box.before = once(OutcomeUnknown("No answer."))
+    it.run()
+    it.arrive("b")
+    it.run(minutes=1)
+    assert (it.record("a").state, it.record("b").state) == (State.UNKNOWN, State.PARKED)
+    assert it.record("b").causes[0].sentence.endswith("the one with the id a, which comes first.")
+
+
 def test_two_letters_with_the_same_second_key_one_is_parked_and_names_the_other() -> None:
     it = office("a", "b")
     it.post.aliases = {"a": "same", "b": "same"}

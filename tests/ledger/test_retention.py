@@ -118,6 +118,13 @@ def test_a_day_that_does_not_fit_its_seal_stays_as_it_is_and_is_told(bench: Benc
     assert trail.rows(bench.place) == rows
 
 
+def test_a_day_after_one_that_is_left_alone_goes_all_the_same(bench: Bench) -> None:
+    trail = lived(bench)
+    trail.write(trail.vendors, Delete(day_key(START, "v2", 1)))
+    assert trail.keep_from(UP_TO_DAY_2) == 0, "no step goes while one before it stays"
+    assert [line.date for line in bench.seals.chain(trail.connection).lines if line.kept is not None] == [day(1)]
+
+
 def test_a_log_of_seals_that_is_not_whole_stops_it(bench: Bench) -> None:
     trail = lived(bench)
     trail.relog(trail.lines()[1:])
@@ -313,6 +320,10 @@ def what_stands_is_of_another(trail: Trail) -> None:
     trail.write(trail.bench.place, Upsert(Row(trail.bench.place.partition, audit_key("k1", 1), trail.bench.row(audit_key("k2", 1)).values)))
 
 
+def what_stands_names_another(trail: Trail) -> None:
+    trail.write(trail.bench.place, Upsert(edited(trail.bench.row(audit_key("k1", 1)), Key="k2")))
+
+
 def what_was_kept_is_gone(trail: Trail) -> None:
     trail.forget(trail.bench.place, "k3")
 
@@ -332,6 +343,7 @@ def the_record_is_gone(trail: Trail) -> None:
         what_stands_is_gone,
         what_stands_is_moved_on,
         what_stands_is_of_another,
+        what_stands_names_another,
         what_was_kept_is_gone,
         the_word_of_retention_is_cut,
         the_record_is_gone,

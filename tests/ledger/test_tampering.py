@@ -135,6 +135,13 @@ def forge_what_retention_leaves(trail: Trail) -> None:
     )
 
 
+def delete_all_steps_of_a_record(trail: Trail) -> None:
+    """They and their places in the index; the record itself is left."""
+    trail.write(
+        trail.bench.place, *(Delete(row.key) for prefix in ("a:", "d:") for row in trail.rows(trail.bench.place, prefix) if "k1" in row.key)
+    )
+
+
 def edit_a_seal(trail: Trail) -> None:
     trail.relog([line.replace(b'[8,"', b'[9,"').replace(b'"number":2', b'"number":7') for line in trail.lines()])
 
@@ -185,6 +192,10 @@ TAMPERING: dict[str, tuple[Hand, str]] = {
     "a day entry of no day is added": (add_an_entry_of_no_day, "202603xx of contoso/invoices/usmf"),
     "a record is gone, its steps are not": (forget_the_record_only, f"{ONE}The record itself is not there, its steps are still there."),
     "a chain has two ends": (give_a_chain_a_second_end, f"{ONE}Two rows name the last step of it."),
+    "all steps of a record are deleted": (
+        delete_all_steps_of_a_record,
+        f"{ONE}The record's last step is 5, the last one there is 0: 5 missing.",
+    ),
     "a removal is forged": (forge_what_retention_leaves, f"{ONE}What stands for the steps that retention removed was changed"),
     "a seal is edited": (edit_a_seal, "Seal 2 of contoso (before that of 2026-03-08) was taken away or changed"),
     "the first seal is cut": (cut_the_first_seal, "Seal 1 of contoso (before that of 2026-03-06) was taken away or changed"),
@@ -195,6 +206,13 @@ TAMPERING: dict[str, tuple[Hand, str]] = {
     "the head of the seals is edited": (edit_the_head_of_the_seals, "The row that names the last seal of contoso was changed"),
 }
 ON_THE_REAL_PROTOCOL = ("a step is edited", "a tail is cut", "a record is gone with all its rows", "the last seal is cut")
+
+
+def test_a_place_without_a_step_on_a_day_is_no_problem_of_that_day(bench: Bench) -> None:
+    trail = lived(bench)
+    chain = bench.seals.chain(trail.connection)
+    new_company = Place(trail.connection, "invoices", "USSI")
+    assert [problem for number in range(5) for problem in bench.proof.seal(new_company, day(number), chain)] == []
 
 
 @pytest.mark.parametrize("name", TAMPERING)
