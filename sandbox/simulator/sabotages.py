@@ -212,7 +212,7 @@ SABOTAGES: Final[Sequence[Sabotage]] = (
                 ),
             ),
         ),
-        seed=11,
+        seed=21,
     ),
     Sabotage(
         "only the first page is read",
@@ -225,7 +225,7 @@ SABOTAGES: Final[Sequence[Sabotage]] = (
         "sync.engine.mirror_crawl",
         (
             (
-                "replace(before, flags=before.flags | Flag.OURS | Flag.UNCLEAR)",
+                "replace(there, flags=there.flags | Flag.OURS | Flag.UNCLEAR)",
                 "Entry(sending.version, before.seen, Flag.OURS)",
             ),
         ),

@@ -142,6 +142,7 @@ class CompanyCrawl(Generic[T]):
                 self._sort_unfit(row, key, sorted_)
             else:
                 self._sort(row, key, sorted_)
+        self._intend(sorted_, crawl)
         self._send(sorted_)
         self._park(sorted_.parkings)
         for key, before in sorted_.before.items():
@@ -190,6 +191,18 @@ class CompanyCrawl(Generic[T]):
         if Flag.PARKED in before.flags or key in self._ground.due:
             self._ground.hands.close(key, State.WRITTEN, "Taken over by AvidXchange.")
 
+    def _intend(self, sorted_: _Sorted[T], crawl: Crawl) -> None:
+        """What AvidXchange does not have yet is durably ours before it is sent: who dies after that leaves nothing behind that nobody
+        deactivates when it is gone from D365. It counts as seen in the crawl before, as that of the next slice may have passed it already.
+        """
+        memory = self._ground.memory
+        new = {sending.key: sorted_.before[sending.key] for sending in sorted_.sendings}
+        new = {key: before for key, before in new.items() if not before.flags & (Flag.OURS | Flag.FOUND)}
+        for key, before in new.items():
+            memory.put(key, replace(before, seen=max(before.seen, crawl.number - 1), flags=before.flags | Flag.OURS | Flag.UNCLEAR))
+        if new:
+            self._ground.save()
+
     def _send(self, sorted_: _Sorted[T]) -> None:
         """Send and remember what was taken over; what was refused joins the parkings. Raises the first failure when the rest is done."""
         ground = self._ground
@@ -199,20 +212,30 @@ class CompanyCrawl(Generic[T]):
         known: dict[str, tuple[Sending[T], ItemResult]] = {}
         for sending, result in zip(sorted_.sendings, ground.hands.send(ground.flow, sorted_.sendings, SENT), strict=True):
             before = sorted_.before[sending.key]
+            if isinstance(result, OutcomeUnknown):
+                there = ground.memory.get(sending.key) or before
+                ground.memory.put(sending.key, replace(there, flags=there.flags | Flag.OURS | Flag.UNCLEAR))
+            elif not isinstance(result, SyncError) and result.ok:
+                self._is_taken(sending, before)
+            else:
+                self._is_not_sent(sending.key, before)
             if isinstance(result, SyncError):
                 failures.append(later(result))
-                if isinstance(result, OutcomeUnknown):
-                    ground.memory.put(sending.key, replace(before, flags=before.flags | Flag.OURS | Flag.UNCLEAR))
-            elif result.ok:
-                self._is_taken(sending, before)
             elif result.is_known:
                 known[sending.key] = sending, result
-            else:
+            elif not result.ok:
                 sorted_.parkings.append(refusal(ground.flow, sending, result))
         self._judge(known, sorted_)
         if failures:
             self._park(sorted_.parkings)
             raise failures[0]
+
+    def _is_not_sent(self, key: str, before: Entry) -> None:
+        """It surely is not there by us: what was intended counts no more."""
+        if before == NEW:
+            self._ground.memory.drop(key)
+        else:
+            self._ground.memory.put(key, before)
 
     def _is_taken(self, sending: Sending[T], before: Entry) -> None:
         self._ground.count("sent")

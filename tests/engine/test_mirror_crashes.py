@@ -1,5 +1,7 @@
 """A worker that dies, or is overtaken, in the middle of a mirror's crawl: what the next one repeats, and what a person still reads."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from sandbox.storage import Operation
@@ -45,6 +47,9 @@ def days_pass(bench: MirrorBench, days: int = 3) -> None:
 @pytest.mark.parametrize("page", [PAGES_PER_SAVE + 1, 2 * PAGES_PER_SAVE + 1, 2 * PAGES_PER_SAVE + 4])
 def test_a_crash_repeats_the_pages_since_the_last_save_alone(bench: MirrorBench, page: int) -> None:
     bench.warehouse.stock(*NAMES)
+    bench.run()
+    for name in NAMES:
+        bench.warehouse.rename(name, f"{name} again")
 
     def cut(number: int) -> None:
         if number == page:
@@ -57,7 +62,71 @@ def test_a_crash_repeats_the_pages_since_the_last_save_alone(bench: MirrorBench,
     bench.warehouse.pages_read = 0
     bench.run()
     assert bench.warehouse.pages_read == PAGES - page // PAGES_PER_SAVE * PAGES_PER_SAVE
-    assert sorted(bench.shelf.things) == NAMES
+    assert {thing.name for thing in bench.shelf.things.values()} == {f"{name} again" for name in NAMES}
+
+
+def power_cut_after_sending(bench: MirrorBench, name: str) -> None:
+    """The worker dies as soon as a row was sent, whatever it would have noted of it."""
+
+    def cut(sent: Sequence[Thing]) -> None:
+        if name in {thing.key for thing in sent}:
+            raise PowerCut
+
+    bench.shelf.after_send = cut
+    with pytest.raises(PowerCut):
+        bench.slice()
+    bench.shelf.after_send = lambda _: None
+
+
+@pytest.mark.parametrize("known", [(), ("a", "b")], ids=["in the first crawl", "in a later one"])
+def test_a_row_that_was_sent_right_before_a_crash_and_went_is_deactivated(bench: MirrorBench, known: tuple[str, ...]) -> None:
+    bench.warehouse.stock("a", "b")
+    for _ in known:
+        bench.run()
+    bench.warehouse.stock("sent")
+    power_cut_after_sending(bench, "sent")
+    assert bench.shelf.things["sent"].active
+    bench.warehouse.remove("sent")
+    days_pass(bench)
+    assert {key: thing.active for key, thing in bench.shelf.things.items()} == {"a": True, "b": True, "sent": False}
+
+
+def test_a_row_that_was_sent_right_before_a_crash_is_not_sent_again(bench: MirrorBench) -> None:
+    bench.warehouse.stock("a")
+    power_cut_after_sending(bench, "a")
+    bench.run()
+    days_pass(bench)
+    assert bench.shelf.taken() == ["a"]
+
+
+def test_a_row_that_was_not_sent_yet_at_a_crash_and_went_is_forgotten(bench: MirrorBench) -> None:
+    bench.warehouse.stock("a")
+    bench.run()
+    bench.warehouse.stock("unsent")
+
+    def cut(_: object) -> None:
+        raise PowerCut
+
+    bench.shelf.before_send = cut
+    with pytest.raises(PowerCut):
+        bench.slice()
+    bench.shelf.before_send = lambda _: None
+    bench.warehouse.remove("unsent")
+    days_pass(bench)
+    assert sorted(bench.shelf.things) == ["a"]
+    assert bench.failures() == []
+
+
+def test_a_row_of_others_that_was_refused_is_never_ours(bench: MirrorBench) -> None:
+    bench.warehouse.stock("a")
+    bench.run()
+    bench.warehouse.stock("theirs")
+    bench.shelf.refused = {"theirs"}
+    bench.run()
+    bench.shelf.put(Thing("theirs", "entered by hand"))
+    bench.warehouse.remove("theirs")
+    days_pass(bench)
+    assert bench.shelf.things["theirs"].active
 
 
 def test_a_row_that_was_parked_before_a_crash_and_went_is_withdrawn(bench: MirrorBench) -> None:
