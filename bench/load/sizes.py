@@ -1,9 +1,11 @@
 """The sizes of the design's section 7: what each stage asks for, how many slices it takes, how much memory one takes, and that all agrees.
 
 Memory is `tracemalloc`'s peak within a slice: what was in use at once of all that was allocated since the slice began. What the
-in-process systems and storage grew by meanwhile is in it, so the slice itself took less.
+in-process systems and storage grew by meanwhile is in it, so it is told apart what was in use no more when the slice had ended: the
+product keeps nothing of a slice, they keep every row.
 """
 
+import gc
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -103,7 +105,10 @@ def cases(share: float = 1.0) -> Mapping[str, Case]:
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of one stage, from its first slice to its end. `peak` is the largest of the slices that were traced, in bytes."""
+    """One run of one stage, from its first slice to its end.
+
+    `peak` is the largest of the slices that were traced, in bytes; `passing` the most of a slice that was in use no more at its end.
+    """
 
     stage: str
     counts: Mapping[str, int]
@@ -111,6 +116,7 @@ class Pass:
     minutes: float
     slices: int
     peak: int
+    passing: int
     seconds: float
     """Of real time; tracing is in it."""
 
@@ -185,16 +191,17 @@ class _Bench:
         """A run of a stage: its first message and every continuation."""
         message: StageRun | None = new_run(self.app, self.connection, name, forced=True)
         start, begun, before, peak, slices = self.time.now(), perf_counter(), len(self.made.network.exchanges), 0, 0
+        passing = 0
         while message is not None:
             slices += 1
-            with _peak(traced(slices)) as peaks:
+            with _traced(wanted=traced(slices)) as memory:
                 run_stage(self.app, message)
-            peak = max(peak, *peaks)
+            peak, passing = max(peak, memory.peak), max(passing, memory.peak - memory.kept)
             message = self._next(name)
         [run] = self.app.runs.latest(self.connection, name, 1)
         requests = len(self.made.network.exchanges) - before
         minutes = (self.time.now() - start).total_seconds() / 60
-        return Pass(name, run.counts, requests, minutes, slices, peak, perf_counter() - begun)
+        return Pass(name, run.counts, requests, minutes, slices, peak, passing, perf_counter() - begun)
 
     def _next(self, stage: str) -> StageRun | None:
         """The continuation; messages that start other stages are done with: those run in their turn."""
@@ -207,16 +214,26 @@ class _Bench:
         return None
 
 
+@dataclass
+class Memory:
+    """What is allocated inside a slice, in bytes: in use at once at most, and still when it has ended."""
+
+    peak: int = 0
+    kept: int = 0
+
+
 @contextmanager
-def _peak(wanted: bool) -> Iterator[list[int]]:
-    """The most memory in use at once of what is allocated inside, in bytes, in the list when it is over; 0 when it is not wanted."""
-    peaks = [0]
+def _traced(*, wanted: bool) -> Iterator[Memory]:
+    """Filled when it is over; zeros when it is not wanted."""
+    memory = Memory()
     if not wanted:
-        yield peaks
+        yield memory
         return
     tracemalloc.start()
     try:
-        yield peaks
-        peaks[0] = tracemalloc.get_traced_memory()[1]
+        yield memory
+        memory.peak = tracemalloc.get_traced_memory()[1]
+        gc.collect()
+        memory.kept = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()

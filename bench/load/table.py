@@ -45,21 +45,22 @@ def of_sizes(name: str, stages: Iterable[str], measured: Measured, share: float 
             figures["delta"] = {"changed": measured.changed, **_figures(delta)}
         seen += f"; {measured.rows:,} ledger rows; the truths {'agree' if not measured.differences else 'DIFFER'}"
         exact = delta is None or delta.counts.get("sent", 0) == measured.changed
-        peak = max(one.peak for one in (first, second, delta) if one is not None)
-        well = quiet and exact and not measured.differences and peak < 150 * MEGABYTE
+        passing = max(one.passing for one in (first, second, delta) if one is not None)
+        well = quiet and exact and not measured.differences and passing < 150 * MEGABYTE
         lines.append(Line(f"{name}: {stage}", seen, well, figures, share))
     return lines
 
 
 def _figures(one: Pass) -> Mapping[str, object]:
-    return {"counts": dict(one.counts), "requests": one.requests, "minutes": one.minutes, "slices": one.slices, "peak_bytes": one.peak}
+    memory = {"peak_bytes": one.peak, "passing_bytes": one.passing}
+    return {"counts": dict(one.counts), "requests": one.requests, "minutes": one.minutes, "slices": one.slices, **memory}
 
 
 def _pass(one: Pass) -> str:
     number = one.counts.get("read", 0)
     return (
         f"{number:,} read, {one.requests:,} requests, {one.minutes:.1f} virtual minutes, {one.slices} slices, "
-        f"at most {one.peak / MEGABYTE:.0f} MB a slice ({one.seconds:.0f} s here)"
+        f"at most {one.peak / MEGABYTE:.0f} MB a slice, {one.passing / MEGABYTE:.0f} of them its own ({one.seconds:.0f} s here)"
     )
 
 
